@@ -1,0 +1,195 @@
+"""One validated object from a community's YAML. Unknown keys are errors, and so is YAML that makes objects."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from analysis.errors import ConfigError
+from analysis.schema import TABLES
+
+Leaving = Literal["explicit", "first_silence", "last_seen"]
+"""What counts as leaving: left the last group, first fell silent, or not seen since."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def _known_at(value: str) -> str:
+    if not re.fullmatch(r"join|end|day \d{1,4}", value):
+        raise ValueError("say 'join', 'day N' (known N days after joining) or 'end'")
+    return value
+
+
+KnownAt = Annotated[str, AfterValidator(_known_at)]
+
+
+class Churn(_Section):
+    """How leaving is defined and what is compared."""
+
+    leaving: Leaving | None = Field(None, description="None chooses by the tables at hand")
+    silent_days: int = Field(30, ge=1, le=3650, description="k: silent longer than this has left [days]")
+    away_days: int = Field(7, ge=0, le=365, description="in no group for this long has left; sooner is moving [days]")
+    tracking_from: dt.date | None = Field(None, description="first day watched; earlier joiners enter late")
+    zero_day: Literal["keep", "drop"] = Field("keep", description="members last seen on the day they joined")
+    cohort: Literal["week", "month"] | None = Field(None, description="None chooses by the number of joins")
+    groupings: tuple[str, ...] = Field((), description="columns to compare; () takes all that are known at joining")
+    rho: float = Field(0.0, ge=0, le=10, description="Fleming-Harrington weight S^rho (1-S)^gamma")
+    gamma: float = Field(0.0, ge=0, le=10, description="Fleming-Harrington weight S^rho (1-S)^gamma")
+    strata: tuple[str, ...] = Field((), description="columns within which the log-rank test compares")
+    horizon_days: int = Field(90, ge=7, le=3650, description="how far restricted means reach [days]")
+
+
+class Source(_Section):
+    """One file: which table, which columns."""
+
+    table: str
+    columns: dict[str, str] = Field(default_factory=dict, description="our column -> header in the file")
+    constants: dict[str, str] = Field(default_factory=dict, description="our column -> one value for every row")
+
+    @field_validator("table")
+    @classmethod
+    def _known_table(cls, value: str) -> str:
+        if value not in TABLES:
+            raise ValueError(f"no table {value!r}: choose one of {', '.join(TABLES)}")
+        return value
+
+
+class Covariate(_Section):
+    """A column of ``members`` beyond the schema, and when it is known."""
+
+    known_at: KnownAt = "end"
+    kind: Literal["text", "number"] = "text"
+
+
+class Community(_Section):
+    """Everything that the suite needs to know of one community.
+
+    Examples
+    --------
+    >>> Community(community="demo", timezone="Asia/Shanghai").churn.silent_days
+    30
+    """
+
+    community: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="short name; folder under reports/")
+    title: dict[Literal["en", "zh"], str] = Field(default_factory=dict)
+    timezone: str = "Asia/Shanghai"
+    currency: str = Field("CNY", pattern=r"^[A-Z]{3}$")
+    locale: Literal["en", "zh"] = "zh"
+    tables: Path = Field(Path("processed"), description="folder of the checked Parquet files, from this file's")
+    min_cell: int = Field(10, ge=3, le=1000, description="groups below this are merged or suppressed [members]")
+    churn: Churn = Churn()
+    covariates: dict[str, Covariate] = Field(default_factory=dict)
+    sources: dict[str, tuple[Source, ...]] = Field(default_factory=dict, description="file name pattern -> tables")
+    shared_ids: tuple[tuple[str, ...], ...] = Field((), description="platforms whose member ids are the same person's")
+    path: Path = Field(Path("community.yml"), exclude=True, description="where this was read from")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("no such time zone: use an IANA name such as Asia/Shanghai")
+        return value
+
+    @field_validator("covariates")
+    @classmethod
+    def _identifiers(cls, value: dict[str, Covariate]) -> dict[str, Covariate]:
+        for column in value:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", column):
+                raise ValueError(f"{column!r}: use lower-case letters, digits and _")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source_is_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("sources"), dict):
+            sources = {k: [v] if isinstance(v, dict) else v for k, v in data["sources"].items()}
+            data = {**data, "sources": sources}
+        return data
+
+    @property
+    def tables_folder(self) -> Path:
+        """The folder of the checked tables."""
+        return self.path.parent / self.tables
+
+    def title_in(self, locale: str) -> str:
+        """The community's name in ``locale``, or its short name."""
+        return {str(key): title for key, title in self.title.items()}.get(locale, self.community)
+
+
+def read_config(path: str | Path) -> Community:
+    """Return the community that a YAML file describes.
+
+    A relative path is looked for from the working folder upwards, so that a notebook finds
+    ``data/sample/community.yml`` whether it is run from the repository or from ``notebooks/``.
+
+    Raises
+    ------
+    ConfigError
+        No such file, not YAML, an unknown key, or a value outside its range; all of them at once.
+    """
+    file = find_upwards(Path(path))
+    try:
+        data = yaml.load(file.read_text("utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not plain YAML: {error}. Write only text, numbers, lists and mappings.") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{file}: holds no settings. Start with 'community: NAME'.")
+    try:
+        return Community(**{**data, "path": file})
+    except ValidationError as error:
+        lines = [_explain(file, fault) for fault in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def find_upwards(path: Path) -> Path:
+    """Return ``path``, looked for from the working folder upwards.
+
+    Raises
+    ------
+    ConfigError
+        Nowhere there.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / path).is_file():
+            return folder / path
+    raise ConfigError(f"{path}: no such file, here or in a folder above {Path.cwd().name}/. Check the path.")
+
+
+def parse_day(value: str) -> int:
+    """Return an ISO date as days since 1970-01-01.
+
+    Raises
+    ------
+    ConfigError
+        Not an ISO date.
+    """
+    try:
+        return (dt.date.fromisoformat(value) - dt.date(1970, 1, 1)).days
+    except ValueError:
+        raise ConfigError(f"{value!r} is not a date: write it as YYYY-MM-DD.") from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML as its readers expect it: a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(file: Path, fault: Any) -> str:
+    place = ".".join(str(part) for part in fault["loc"]) or "settings"
+    if fault["type"] == "extra_forbidden":
+        return f"{file}: {place}: unknown key. Remove it, or check its spelling and where it stands."
+    return f"{file}: {place}: {fault['msg'].removeprefix('Value error, ')}."

@@ -1,0 +1,117 @@
+"""What can go wrong, and what a reader must be told.
+
+Impossible input raises. Doubtful input comes back with a :class:`WarningCode`. A question that the
+data cannot carry raises :class:`RefusedAnalysis`, which :func:`attempt` turns into a value so that a
+notebook can show the refusal where the answer would stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class AnalysisError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(AnalysisError):
+    """A configuration, a parameter or a command line that cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One fault of one file: where, which rule, how many rows, and what to do about it."""
+
+    file: str
+    rule: str
+    remedy: str
+    column: str = ""
+    n_rows: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.column}" if self.column else self.file
+        rows = "" if self.n_rows is None else f" ({self.n_rows:,} row{'s' * (self.n_rows != 1)})"
+        return f"{place}: {self.rule}{rows}. {self.remedy}"
+
+
+class SchemaError(AnalysisError):
+    """Everything that is wrong with the data, listed at once.
+
+    Messages name files, columns, rules and counts; never a member's id or words.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"- {problem}" for problem in self.problems))
+
+
+class WarningCode(StrEnum):
+    """Doubts that travel with a result to the page; the words stand in ``labels`` under ``warning``."""
+
+    FEW_EVENTS = "few_events"
+    FEW_CLUSTERS = "few_clusters"
+    NO_EVENTS = "no_events"
+    ALL_LEFT_AT_ONCE = "all_left_at_once"
+    CURVE_CUT = "curve_cut"
+    CURVES_CROSS = "curves_cross"
+    GROUPS_MERGED = "groups_merged"
+    HORIZON_SHORTENED = "horizon_shortened"
+    LAST_VISIT_SO_FAR = "last_visit_so_far"
+    LATE_ENTRY = "late_entry"
+    OWN_CAMPAIGN = "own_campaign"
+    WIDE_GAPS = "wide_gaps"
+
+
+class RefusalCode(StrEnum):
+    """Why a question has no answer; the words stand in ``labels`` under ``refusal``."""
+
+    MISSING_TABLE = "missing_table"
+    MISSING_COLUMN = "missing_column"
+    NO_ACTIVITY = "no_activity"
+    SILENCE_TOO_LONG = "silence_too_long"
+    TOO_FEW_MEMBERS = "too_few_members"
+    TOO_FEW_EVENTS = "too_few_events"
+    TOO_FEW_GROUPS = "too_few_groups"
+    ONE_LEVEL = "one_level"
+    KNOWN_TOO_LATE = "known_too_late"
+    COHORTS_UNDER_LAST_SEEN = "cohorts_under_last_seen"
+    NO_COMPLETE_COHORT = "no_complete_cohort"
+    INTERVAL_CENSORED = "interval_censored"
+    SILENCE_HAS_NO_NOW = "silence_has_no_now"
+    OWNER_LEVEL_ONLY = "owner_level_only"
+    NO_PLATFORM_COUNTS = "no_platform_counts"
+    NO_SNAPSHOTS = "no_snapshots"
+    ONE_PLATFORM = "one_platform"
+
+
+@dataclass(eq=False)
+class RefusedAnalysis(AnalysisError):
+    """A question that the data cannot carry.
+
+    Parameters
+    ----------
+    code
+        Which rule refused it.
+    facts
+        What the sentence about it needs (numbers, table and column names), by placeholder.
+    """
+
+    code: RefusalCode
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.code}: {facts}" if facts else str(self.code)
+
+
+def attempt(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | RefusedAnalysis:
+    """Return what the question returns, or the refusal itself where it was refused."""
+    try:
+        return question(*args, **kwargs)
+    except RefusedAnalysis as refused:
+        return refused

@@ -1,0 +1,160 @@
+"""Every visible word, number and date, in the reader's language.
+
+Templates stand in ``locales/<locale>.toml``. A placeholder says how its value is written, so that a
+caller hands over raw values and never rounds: ``{loss:of100}`` for a fraction, ``{end:date}`` for a day.
+
+=========  =============================================  ==================
+spec       value                                          en
+=========  =============================================  ==================
+``n``      a count                                        1,234
+``d1``     a number with one decimal (``d2`` … alike)     12.3
+``of100``  a fraction, as so many of a hundred            41
+``pts``    a difference of fractions, in points, signed   +6
+``pct``    a fraction as a percentage (``pct1``: decimal) 41%
+``p``      a p-value                                      0.003, <0.001
+``date``   days since 1970-01-01                          Nov 21, 2026
+``month``  days since 1970-01-01                          November 2026
+``list``   strings                                        A, B and C
+=========  =============================================  ==================
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import string
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from babel import Locale, dates, lists, numbers
+
+from analysis.errors import AnalysisError
+
+LOCALES = ("en", "zh")
+"""The languages that every text stands in, in the order in which a notebook draws them."""
+
+MISSING = "–"
+"""What stands where a value does not exist."""
+
+_BABEL = {"en": "en_US", "zh": "zh_Hans_CN"}
+_EPOCH = dt.date(1970, 1, 1)
+
+
+class LabelError(AnalysisError):
+    """A text that does not exist, or that was asked for with the wrong facts."""
+
+
+def text(key: str, locale: str, /, **facts: Any) -> str:
+    """Return the text ``key`` in ``locale``, its placeholders filled from ``facts``.
+
+    Parameters
+    ----------
+    key
+        Dotted path in the catalogue. Where it names plural forms, the fact ``n`` chooses among them.
+    locale
+        One of :data:`LOCALES`.
+    facts
+        Raw values by placeholder: fractions 0–1, days since 1970-01-01, counts, strings.
+
+    Raises
+    ------
+    LabelError
+        No such text, or a placeholder without its fact.
+
+    Examples
+    --------
+    >>> text("unit.days", "en", n=1), text("unit.days", "en", n=30)
+    ('1 day', '30 days')
+    """
+    template = catalogue(locale).get(key)
+    if template is None:
+        form = Locale.parse(_BABEL[locale]).plural_form(facts["n"]) if "n" in facts else "other"
+        entries = catalogue(locale)
+        template = entries.get(f"{key}.{form}", entries.get(f"{key}.other"))
+    if template is None:
+        raise LabelError(f"no text {key!r} in {locale!r}")
+    try:
+        return _Formatter(locale).vformat(template, (), facts)
+    except KeyError as missing:
+        raise LabelError(f"text {key!r} in {locale!r} needs the fact {missing}") from None
+
+
+def both(key: str, /, **facts: Any) -> dict[str, str]:
+    """Return the text ``key`` in every language, by locale."""
+    return {locale: text(key, locale, **facts) for locale in LOCALES}
+
+
+def name(kind: str, value: object, locale: str) -> str:
+    """Return the visible name of a level or column, or the value itself where no text names it."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return text("unit.unknown", locale)
+    return catalogue(locale).get(f"{kind}.{value}", str(value))
+
+
+@cache
+def catalogue(locale: str) -> Mapping[str, str]:
+    """Return every text of ``locale`` by dotted key."""
+    if locale not in LOCALES:
+        raise LabelError(f"no language {locale!r}: choose one of {', '.join(LOCALES)}")
+    source = resources.files("analysis").joinpath("locales", f"{locale}.toml").read_text("utf-8")
+    return dict(_flatten(tomllib.loads(source)))
+
+
+def write(value: Any, spec: str, locale: str) -> str:
+    """Return ``value`` written by ``spec``, as the table at the top of this module says."""
+    babel = _BABEL[locale]
+    if spec == "list":
+        return lists.format_list([str(item) for item in value], locale=babel)
+    if isinstance(value, str) or spec == "":
+        return str(value)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return MISSING
+    if spec[0] == "d" and spec[1:].isdigit():
+        return _decimal(value, int(spec[1:]), babel)
+    if spec not in _WRITERS:
+        raise LabelError(f"no way of writing {spec!r}")
+    return _WRITERS[spec](value, babel)
+
+
+class _Formatter(string.Formatter):
+    def __init__(self, locale: str) -> None:
+        self.locale = locale
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return write(value, format_spec, self.locale)
+
+
+def _decimal(value: float, digits: int, babel: str) -> str:
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return numbers.format_decimal(value, format=pattern, locale=babel)
+
+
+def _p_value(value: float, babel: str) -> str:
+    return f"<{_decimal(0.001, 3, babel)}" if value < 0.001 else _decimal(value, 3, babel)
+
+
+def _date(value: Any) -> dt.date:
+    return value if isinstance(value, dt.date) else _EPOCH + dt.timedelta(days=int(value))
+
+
+_WRITERS: dict[str, Callable[[Any, str], str]] = {
+    "n": lambda value, babel: numbers.format_decimal(round(value), locale=babel),
+    "of100": lambda value, babel: numbers.format_decimal(round(100 * value), locale=babel),
+    "pts": lambda value, babel: numbers.format_decimal(round(100 * value), format="+#,##0;-#,##0", locale=babel),
+    "pct": lambda value, babel: numbers.format_percent(value, format="0%", locale=babel),
+    "pct1": lambda value, babel: numbers.format_percent(value, format="0.0%", locale=babel),
+    "p": _p_value,
+    "date": lambda value, babel: dates.format_date(_date(value), format="medium", locale=babel),
+    "month": lambda value, babel: dates.format_skeleton("yMMMM", _date(value), locale=babel),
+}
+
+
+def _flatten(tree: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value

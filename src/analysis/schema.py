@@ -1,0 +1,403 @@
+"""The tables: columns, kinds, units, keys and rules. ``data/README.md`` is written from this module.
+
+Every ``time`` column ``x_at`` is stored with an ``int32`` column ``x_day`` beside it (days since
+1970-01-01 in the community's time zone); a ``day`` column ``x`` with ``x_day``. Reductions read the days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+
+class Kind(StrEnum):
+    """What a column holds, and so how intake reads and stores it."""
+
+    ID = "id"
+    """Names a person: hashed on intake with the community's salt."""
+    KEY = "key"
+    """Names a thing (group, channel, content): kept as text, white space and full-width forms put right."""
+    TEXT = "text"
+    """A category."""
+    TIME = "time"
+    """A moment, stored as a timestamp in the community's time zone, with its day."""
+    DAY = "day"
+    """A calendar day."""
+    COUNT = "count"
+    """A whole number, 0 or more."""
+    NUMBER = "number"
+    """A finite number; ``14%`` is read as 0.14."""
+    FLAG = "flag"
+    """Yes or no."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    kind
+        What it holds.
+    note
+        Meaning and unit, for the data dictionary.
+    required
+        Whether a table without it is refused.
+    headers
+        Other names under which exports carry it, in any language, in lower case.
+    not_before
+        A column of the same table that this moment may not precede.
+    values
+        The only values allowed, where the set is closed; each with the words that exports use for it.
+    """
+
+    kind: Kind
+    note: str
+    required: bool = False
+    headers: tuple[str, ...] = ()
+    not_before: str = ""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table.
+
+    Parameters
+    ----------
+    note
+        What one row is.
+    key
+        Columns that name a row; a later export of the same key corrects the earlier.
+    columns
+        By name, in order.
+    holds
+        ``state`` (one row per thing, every export complete) or ``events`` (every export covers a window).
+    files
+        Words in a file's name that speak for this table.
+    member_day
+        For rows that a member makes: the day column that may not precede the member's joining.
+    """
+
+    note: str
+    key: tuple[str, ...]
+    columns: dict[str, Column]
+    holds: Literal["state", "events"]
+    files: tuple[str, ...] = ()
+    member_day: str = ""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that the table cannot do without."""
+        return tuple(name for name, column in self.columns.items() if column.required)
+
+
+def day_column(column: str) -> str:
+    """Return the name of the ``int32`` day column that stands beside a time or day column."""
+    return column.removesuffix("_at") + "_day" if column != "date" else "day"
+
+
+_MEMBER = (
+    "member", "member id", "user_id", "user id", "userid", "uid", "external_userid", "open_id",
+    "成员id", "成员编号", "用户id", "用户编号", "会员id", "会员编号", "客户id", "群成员id", "编号",
+)  # fmt: skip
+_GROUP = (
+    "group", "group id", "chat_id", "chat id", "room_id", "channel_name",
+    "群id", "群编号", "群聊id", "群名称", "群名", "社群", "所在群",
+)  # fmt: skip
+_JOINED = (
+    "joined", "join_time", "join time", "join_date", "created_at", "first_active", "signup_date", "registered_at",
+    "入群时间", "加入时间", "入群日期", "加入日期", "注册时间", "注册日期", "添加时间", "加群时间",
+)  # fmt: skip
+_LEFT = (
+    "left", "leave_time", "left_time", "quit_time", "deleted_time", "exit_time", "leave_date",
+    "退群时间", "离开时间", "退出时间", "退群日期", "流失时间", "移除时间",
+)  # fmt: skip
+_LAST_SEEN = (
+    "last_seen", "last_active", "last_active_at", "last_visit", "last_access", "last_login", "last_chat_msg_time",
+    "最后发言时间", "最后活跃时间", "最近活跃时间", "最近登录时间", "最后登录时间",
+)  # fmt: skip
+_CHANNEL = (
+    "channel", "source", "state", "utm_source", "join_scene", "渠道", "来源", "来源渠道", "入群方式", "添加渠道",
+)  # fmt: skip
+_INVITER = (
+    "inviter", "invitor", "invited_by", "referrer", "invitor_ext_id", "邀请人", "邀请人id", "推荐人",
+)  # fmt: skip
+_TYPE = ("type", "user_type", "segment", "用户类型", "成员类型", "会员类型", "人群")
+_TIER = ("level", "grade", "等级", "会员等级", "层级", "分层")
+_PLATFORM = ("平台", "所属平台", "渠道平台")
+_DATE = ("day", "ds", "stat_date", "stat_time", "日期", "统计日期", "时间", "数据日期")
+_STAFF = ("owner", "owner_userid", "staff", "userid", "群主", "群主id", "负责人", "员工", "员工id", "运营")
+_YES_NO = {"true": ("1", "yes", "y", "是", "有", "t"), "false": ("0", "no", "n", "否", "无", "f")}
+_REASONS = {
+    "self_quit": ("quit", "自行退出", "主动退群", "主动退出"),
+    "removed": ("kicked", "移除", "移出", "被移出", "踢出"),
+    "group_dissolved": ("dismiss", "dissolved", "群解散", "解散"),
+    "capacity_cleanup": ("cleanup", "清理", "清人", "清理沉默成员"),
+    "unknown": ("", "未知", "其他"),
+}
+
+_member = Column(kind=Kind.ID, required=True, headers=_MEMBER, note="the person; hashed")
+_group = Column(kind=Kind.KEY, required=True, headers=_GROUP, note="the group (chat, forum, channel)")
+_joined = Column(kind=Kind.TIME, required=True, headers=_JOINED, note="when they joined")
+_left = Column(kind=Kind.TIME, headers=_LEFT, not_before="joined_at", note="when they left, where known exactly")
+_left_after = Column(
+    kind=Kind.TIME, not_before="joined_at", note="last seen present, where leaving fell between two looks"
+)
+_left_by = Column(
+    kind=Kind.TIME, not_before="left_after", note="first seen absent, where leaving fell between two looks"
+)
+_reason = Column(
+    kind=Kind.TEXT, headers=("reason", "quit_scene", "退群原因", "离开原因"), values=_REASONS, note="why they left"
+)
+_platform = Column(kind=Kind.TEXT, headers=_PLATFORM, note="the platform")
+_date = Column(kind=Kind.DAY, required=True, headers=_DATE, note="the day")
+_channel = Column(kind=Kind.TEXT, headers=_CHANNEL, note="the channel through which they came")
+
+TABLES: dict[str, Table] = {
+    "members": Table(
+        note="One row per member and platform.",
+        key=("member_id", "platform"),
+        holds="state",
+        files=("member", "user", "contributor", "customer", "成员", "会员", "用户", "客户"),
+        columns={
+            "member_id": _member,
+            "platform": _platform,
+            "joined_at": _joined,
+            "last_seen_at": Column(
+                kind=Kind.TIME, headers=_LAST_SEEN, not_before="joined_at", note="last visit known at the export"
+            ),
+            "left_at": _left,
+            "left_after": _left_after,
+            "left_by": _left_by,
+            "leave_reason": _reason,
+            "channel_id": _channel,
+            "inviter_member_id": Column(kind=Kind.ID, headers=_INVITER, note="who invited them; hashed"),
+            "member_type": Column(kind=Kind.TEXT, headers=_TYPE, note="kind of member"),
+            "tier": Column(kind=Kind.TEXT, headers=_TIER, note="tier at the export"),
+            "consent_at": Column(
+                kind=Kind.TIME,
+                headers=("consent", "consent_time", "同意时间", "授权时间"),
+                note="when they agreed to the use of their data",
+            ),
+            "is_minor": Column(
+                kind=Kind.FLAG, headers=("minor", "未成年", "是否未成年"), values=_YES_NO, note="whether under age"
+            ),
+        },
+    ),
+    "memberships": Table(
+        note="One row per member, group and spell: a member who comes back has a second spell.",
+        key=("member_id", "group_id", "joined_at"),
+        holds="state",
+        files=("membership", "group_member", "chat_member", "群成员", "入群"),
+        columns={
+            "member_id": _member,
+            "group_id": _group,
+            "joined_at": _joined,
+            "left_at": _left,
+            "left_after": _left_after,
+            "left_by": _left_by,
+            "leave_reason": _reason,
+        },
+    ),
+    "groups": Table(
+        note="One row per group.",
+        key=("group_id",),
+        holds="state",
+        files=("groups", "chats", "rooms", "群列表", "社群列表"),
+        columns={
+            "group_id": _group,
+            "platform": _platform,
+            "owner_staff_id": Column(kind=Kind.ID, headers=_STAFF, note="the member of staff who runs it; hashed"),
+            "created_at": Column(
+                kind=Kind.TIME, headers=("create_time", "建群时间", "创建时间"), note="when it was opened"
+            ),
+            "dissolved_at": Column(
+                kind=Kind.TIME,
+                headers=("dismissed_at", "解散时间"),
+                not_before="created_at",
+                note="when it was dissolved",
+            ),
+            "capacity": Column(kind=Kind.COUNT, headers=("max_members", "群上限", "容量"), note="seats"),
+            "group_type": Column(kind=Kind.TEXT, headers=("群类型", "类型"), note="kind of group"),
+        },
+    ),
+    "activity": Table(
+        note="One row per member and day on which they did something.",
+        key=("member_id", "date"),
+        holds="events",
+        files=("activity", "active_day", "daily", "活跃", "发言", "打卡"),
+        member_day="day",
+        columns={
+            "member_id": _member,
+            "date": _date,
+            "n_messages": Column(
+                kind=Kind.COUNT,
+                headers=(
+                    "messages",
+                    "events",
+                    "msg_count",
+                    "n_comments",
+                    "chat_msg_count",
+                    "发言数",
+                    "消息数",
+                    "发言次数",
+                ),
+                note="messages",
+            ),
+            "n_reactions": Column(
+                kind=Kind.COUNT, headers=("reactions", "likes", "点赞数", "互动数"), note="reactions"
+            ),
+            "n_checkins": Column(kind=Kind.COUNT, headers=("checkins", "打卡数", "打卡次数"), note="check-ins"),
+        },
+    ),
+    "interactions": Table(
+        note="One row per answer of one member to another, or to a piece of content.",
+        key=("member_id", "at", "target_member_id", "content_id", "kind"),
+        holds="events",
+        files=("interaction", "comment", "repl", "互动", "评论", "回复"),
+        member_day="at_day",
+        columns={
+            "member_id": _member,
+            "at": Column(
+                kind=Kind.TIME,
+                required=True,
+                headers=("created", "time", "timestamp", "互动时间", "评论时间"),
+                note="when",
+            ),
+            "target_member_id": Column(
+                kind=Kind.ID, headers=("target", "reply_to", "对象", "被回复人"), note="to whom; hashed"
+            ),
+            "content_id": Column(
+                kind=Kind.KEY, headers=("post", "post_id", "note_id", "内容id", "笔记id"), note="to what"
+            ),
+            "kind": Column(kind=Kind.TEXT, headers=("互动类型",), note="comment, reply, like …"),
+        },
+    ),
+    "content": Table(
+        note="One row per piece of content.",
+        key=("content_id",),
+        holds="state",
+        files=("content", "posts", "notes", "内容", "笔记", "帖子"),
+        columns={
+            "content_id": Column(
+                kind=Kind.KEY,
+                required=True,
+                headers=("post", "post_id", "note_id", "内容id", "笔记id"),
+                note="the piece",
+            ),
+            "published_at": Column(
+                kind=Kind.TIME, required=True, headers=("created", "publish_time", "发布时间"), note="when it appeared"
+            ),
+            "format": Column(kind=Kind.TEXT, headers=("kind", "形式", "体裁"), note="text, picture, video …"),
+            "topic": Column(kind=Kind.TEXT, headers=("主题", "话题"), note="what it is about"),
+            "function": Column(kind=Kind.TEXT, headers=("功能", "内容功能"), note="value, interaction or ugc"),
+            "author_member_id": Column(kind=Kind.ID, headers=("author", "member", "作者"), note="who wrote it; hashed"),
+            "certificate_id": Column(kind=Kind.KEY, headers=("证书编号",), note="product certificate"),
+        },
+    ),
+    "events": Table(
+        note="One row per step of a member (funnel stage, badge, order page).",
+        key=("member_id", "event_name", "at"),
+        holds="events",
+        files=("event", "badge", "funnel", "事件", "勋章"),
+        member_day="at_day",
+        columns={
+            "member_id": _member,
+            "event_name": Column(
+                kind=Kind.TEXT, required=True, headers=("event", "badge", "事件", "事件名称"), note="what happened"
+            ),
+            "at": Column(
+                kind=Kind.TIME,
+                required=True,
+                headers=("awarded", "time", "event_time", "发生时间", "事件时间"),
+                note="when",
+            ),
+            "channel_id": _channel,
+            "path": Column(kind=Kind.TEXT, headers=("路径",), note="way through the funnel"),
+        },
+    ),
+    "platform_counts": Table(
+        note="One row per day and platform, group or owner: what the platform itself counts.",
+        key=("date", "platform", "group_id", "owner_staff_id"),
+        holds="events",
+        files=("statistic", "platform_count", "group_daily", "统计"),
+        columns={
+            "date": _date,
+            "platform": _platform,
+            "group_id": Column(kind=Kind.KEY, headers=_GROUP, note="the group, where the count is per group"),
+            "owner_staff_id": Column(kind=Kind.ID, headers=_STAFF, note="the owner, where it is per owner; hashed"),
+            "new_members": Column(
+                kind=Kind.COUNT,
+                required=True,
+                headers=("new_member_cnt", "joins", "新增成员数", "新增人数"),
+                note="members who joined on the day",
+            ),
+            "members_total": Column(
+                kind=Kind.COUNT, headers=("member_total", "群成员总数", "总人数"), note="members at its end"
+            ),
+        },
+    ),
+    "snapshots": Table(
+        note="One row per group and look at it.",
+        key=("source", "group_id", "taken_at"),
+        holds="events",
+        files=("snapshot", "快照"),
+        columns={
+            "source": Column(kind=Kind.TEXT, required=True, note="where the look came from"),
+            "group_id": _group,
+            "taken_at": Column(
+                kind=Kind.TIME, required=True, headers=("采集时间", "快照时间"), note="when it was taken"
+            ),
+        },
+    ),
+    "calendar": Table(
+        note="One row per day that is not like others.",
+        key=("date", "kind", "name"),
+        holds="state",
+        files=("calendar", "holiday", "日历", "节假日"),
+        columns={
+            "date": _date,
+            "kind": Column(
+                kind=Kind.TEXT,
+                required=True,
+                headers=("类型",),
+                values={
+                    "holiday": ("假期", "节假日", "放假"),
+                    "make_up_day": ("调休", "调休上班", "补班"),
+                    "shopping_festival": ("大促", "购物节"),
+                    "own_campaign": ("活动", "自有活动"),
+                },
+                note="what makes it different",
+            ),
+            "name": Column(kind=Kind.TEXT, required=True, headers=("名称",), note="its name"),
+        },
+    ),
+    "group_owner_history": Table(
+        note="One row per group and time under one owner.",
+        key=("group_id", "from_at"),
+        holds="state",
+        files=("owner_history", "群主变更"),
+        columns={
+            "group_id": _group,
+            "staff_id": Column(kind=Kind.ID, required=True, headers=_STAFF, note="the owner; hashed"),
+            "from_at": Column(kind=Kind.TIME, required=True, headers=("from", "开始时间"), note="first moment"),
+            "to_at": Column(kind=Kind.TIME, headers=("to", "结束时间"), not_before="from_at", note="last moment"),
+        },
+    ),
+    "channels": Table(
+        note="One row per channel.",
+        key=("channel_id",),
+        holds="state",
+        files=("channels", "渠道"),
+        columns={
+            "channel_id": Column(kind=Kind.TEXT, required=True, headers=_CHANNEL, note="the channel"),
+            "platform": _platform,
+            "capacity": Column(kind=Kind.COUNT, headers=("容量",), note="joins a week at most"),
+            "min_spend": Column(kind=Kind.NUMBER, headers=("最低投放",), note="least spend a week, in the currency"),
+            "max_spend": Column(kind=Kind.NUMBER, headers=("最高投放",), note="most spend a week, in the currency"),
+        },
+    ),
+}
