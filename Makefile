@@ -1,0 +1,59 @@
+# Two commands do the main job: `make report` and `make test`. Bare `make` prints the list.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COMMUNITY ?= data/sample/community.yml
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help report test check format lab sample simulations bench clean
+
+help:  ## Print this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The environment, from the locked versions: by uv where it is present, else by plain pip.
+$(VENV)/.installed: constraints.txt pyproject.toml
+ifdef UV
+	uv venv --quiet --clear --python '>=3.11,<3.14' $(VENV)
+	uv pip install --quiet --python $(BIN)/python -r constraints.txt
+	uv pip install --quiet --python $(BIN)/python --no-deps -e .
+else
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1): Python 3.11, 3.12 or 3.13 is needed. Name one: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+endif
+	@touch $@
+
+report: $(VENV)/.installed  ## Build the report of the sample community (or of COMMUNITY=…/community.yml)
+	$(BIN)/community report $(COMMUNITY)
+
+test: $(VENV)/.installed  ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests src/analysis
+	$(BIN)/python -m pytest -q -n 2 --nbval-lax --nbval-current-env notebooks
+
+check: $(VENV)/.installed  ## Lint, check formats and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed  ## Put formats right
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lab: $(VENV)/.installed  ## Open JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+sample: $(VENV)/.installed  ## Draw the sample community again
+	$(BIN)/community sample data/sample
+
+simulations: $(VENV)/.installed  ## Run the long simulations
+	$(BIN)/python -m pytest -m slow -s tests/simulations
+
+bench: $(VENV)/.installed  ## Measure speed against named peers
+	$(BIN)/python tests/benchmarks/bench_curves.py
+
+clean:  ## Remove the environment and caches; never data or reports
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
