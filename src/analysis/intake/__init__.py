@@ -1,0 +1,10 @@
+"""Exports → checked Parquet, and the only door to it.
+
+``import_sources`` merges what people have into the community's tables; ``open_tables`` hands those out as
+lazy frames, cut at the as-of day; ``write_tables`` writes a simulated community as an import would.
+"""
+
+from analysis.intake.storage import write_tables
+from analysis.intake.store import Tables, open_tables
+
+__all__ = ["Tables", "open_tables", "write_tables"]

@@ -1,0 +1,163 @@
+"""What was imported: one record per file and table, in ``imports.json`` beside the tables.
+
+The ledger answers three questions: was this very file imported before, up to which day does every source
+reach, and is the salt still the one with which the stored ids were hashed. It holds no clock: the same
+imports in the same order give the same bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.config import Community
+from analysis.errors import ConfigError
+
+FILE = "imports.json"
+
+SOURCES_OF_AS_OF = ("members", "memberships", "activity", "interactions", "events")
+"""The tables that must reach a day before that day counts as complete."""
+
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRecord:
+    """One imported file, as far as one table took it; every ``*_day`` is days since 1970-01-01, or None.
+
+    Parameters
+    ----------
+    file, sha256, n_bytes
+        The file, without its folder.
+    table
+        Where its rows went.
+    columns
+        Our columns that it filled.
+    n_rows, n_added, n_changed, n_unchanged, n_vanished
+        Rows taken; new keys; keys with another value; keys as they were; stored keys that it no longer has.
+    corrections
+        Rows put right or left out, by code.
+    first_day, last_day
+        First and last day among its own dates.
+    export_day
+        Day of the export, from the file's name or ``--taken-at``.
+    covers_until_day
+        Last day that it covers completely.
+    settings
+        Sign of the mapping with which it was read.
+    """
+
+    file: str
+    sha256: str
+    n_bytes: int
+    table: str
+    columns: tuple[str, ...]
+    n_rows: int
+    n_added: int
+    n_changed: int
+    n_unchanged: int
+    n_vanished: int
+    corrections: dict[str, int] = field(default_factory=dict)
+    first_day: int | None
+    last_day: int | None
+    export_day: int | None
+    covers_until_day: int | None
+    settings: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """All records, in order of import, and the sign of the salt."""
+
+    records: tuple[ImportRecord, ...] = ()
+    salt: str = ""
+
+
+def read_ledger(folder: Path) -> Ledger:
+    """Return the ledger of a tables folder; an empty one where there is none.
+
+    Raises
+    ------
+    ConfigError
+        The file was damaged or written by another version.
+    """
+    file = folder / FILE
+    if not file.exists():
+        return Ledger()
+    try:
+        data = json.loads(file.read_text("utf-8"))
+        return Ledger(salt=data["salt"], records=tuple(_read_record(record) for record in data["imports"]))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{file}: cannot be read. Import into a new folder, or restore it from a backup.") from None
+
+
+def write_ledger(ledger: Ledger, folder: Path) -> None:
+    """Write the ledger, the same bytes for the same content."""
+    data = {"salt": ledger.salt, "imports": [asdict(record) for record in ledger.records]}
+    (folder / FILE).write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def iso(day: int) -> str:
+    """Return days since 1970-01-01 as an ISO date.
+
+    Examples
+    --------
+    >>> iso(0)
+    '1970-01-01'
+    """
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+
+
+def covers_until(*, last_day: int | None, export_day: int | None) -> int | None:
+    """Return the last complete day of an export: the day before it was taken, or else its own last date."""
+    return last_day if export_day is None else export_day - 1
+
+
+def last_complete_day(records: Iterable[ImportRecord], community: Community) -> int | None:
+    """Return the last day that every source covers, or None where no record has a date.
+
+    A source is a table and a stream of exports (:func:`stream_of`), so that one platform that stopped
+    delivering holds the day back even where another delivers on.
+    """
+    reached = coverage(records, community)
+    counted = [day for (table, _), day in reached.items() if table in SOURCES_OF_AS_OF] or list(reached.values())
+    return min(counted, default=None)
+
+
+def coverage(records: Iterable[ImportRecord], community: Community) -> dict[tuple[str, str], int]:
+    """Return the last complete day by table and stream; a late old export takes nothing back."""
+    reached: dict[tuple[str, str], int] = {}
+    for record in records:
+        if record.covers_until_day is not None:
+            source = (record.table, stream_of(record.file, community))
+            reached[source] = max(reached.get(source, record.covers_until_day), record.covers_until_day)
+    return reached
+
+
+def stream_of(file: str, community: Community | None = None) -> str:
+    """Return what stays the same in the names of one source's weekly exports.
+
+    A pattern of the configuration that matches the file speaks first, so that its owner decides.
+
+    Examples
+    --------
+    >>> stream_of("Members_2026-11-14.csv.gz"), stream_of("members w3 (1).xlsx"), stream_of("members_nov.csv")
+    ('members', 'members', 'members')
+    """
+    patterns: Sequence[str] = tuple(community.sources) if community else ()
+    name = next((pattern for pattern in patterns if fnmatch.fnmatch(file, pattern)), file).lower()
+    stem = re.sub(r"(\.(csv|tsv|txt|xlsx|xls|parquet|gz))+$", "", name)
+    stem = re.sub(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}|\(\d+\)|\d+\s*[年月日周]|[*?]", " ", stem)
+    words = re.split(r"[\s_\-.]+", stem)
+    passing = re.compile(rf"\d+|(w|wk|week|part|p|v|q)\d+|{_MONTHS}")
+    return "_".join(word for word in words if word and not passing.fullmatch(word))
+
+
+def _read_record(data: dict[str, Any]) -> ImportRecord:
+    return ImportRecord(**{**data, "columns": tuple(data["columns"])})
