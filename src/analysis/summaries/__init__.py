@@ -1,0 +1,43 @@
+"""The reductions: rows to sufficient statistics. The only step that touches rows in bulk.
+
+Everything here is written once, against narwhals lazy frames, and runs where the tables are: DuckDB in this process,
+Spark on a cluster. Days are integers, so that no engine's dates are asked.
+"""
+
+from analysis.summaries.calendar import Period, Run, find_campaigns, find_cut, find_holidays
+from analysis.summaries.counts import (
+    add_cohort,
+    add_early_activity,
+    count_cohorts,
+    count_daily,
+    count_landmark,
+    count_present,
+    count_stays,
+)
+from analysis.summaries.persons import list_groupings
+from analysis.summaries.spells import find_spells, share_interval_censored
+from analysis.summaries.stays import check_silence, choose_leaving, find_followup_end, find_stays
+from analysis.summaries.tables import Tables
+
+__all__ = [
+    "Period",
+    "Run",
+    "Tables",
+    "add_cohort",
+    "add_early_activity",
+    "check_silence",
+    "choose_leaving",
+    "count_cohorts",
+    "count_daily",
+    "count_landmark",
+    "count_present",
+    "count_stays",
+    "find_campaigns",
+    "find_cut",
+    "find_followup_end",
+    "find_holidays",
+    "find_spells",
+    "find_stays",
+    "list_groupings",
+    "share_interval_censored",
+]

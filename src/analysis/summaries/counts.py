@@ -1,0 +1,214 @@
+"""From stays to counts: the one pass over all rows. Everything after it works on a few hundred lines.
+
+A count table has one row per group and day of tenure: ``[*by, duration_days, n_events, n_censored, n_entered]``.
+Kaplan-Meier, log-rank and restricted means need nothing more (``analysis.curves``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from analysis.config import Churn
+from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.summaries.calendar import Period, cohort_day
+from analysis.summaries.persons import (
+    add_group_columns,
+    fill_unknown,
+    read_persons,
+    split_groupings,
+)
+from analysis.summaries.spells import find_spells
+from analysis.summaries.stays import choose_leaving, find_followup_end, find_stays
+from analysis.summaries.tables import Tables
+
+COUNTS = ("n_events", "n_censored", "n_entered")
+
+
+def count_stays(stays: nw.LazyFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Count how stays ended, by group and day of tenure.
+
+    Parameters
+    ----------
+    stays
+        ``duration_days``, ``event_observed``, the columns of ``by``, and perhaps ``entry_days``.
+    by
+        Columns to count apart.
+
+    Returns
+    -------
+    DataFrame
+        ``[*by, duration_days, n_events, n_censored, n_entered]``, sorted, only days on which something happened.
+        ``n_entered`` counts late entrants (``entry_days > 0``) at the day after which they are at risk. The number
+        at risk on day t is (all events and censored − all entered) + entered before t − events and censored
+        before t.
+    """
+    by = list(by)
+    late = "entry_days" in stays.collect_schema().names()
+    keys = [*by, *(["entry_days"] if late else []), "duration_days", "event_observed"]
+    cells = stays.group_by(*keys).agg(n=nw.len()).collect().to_pandas()
+    ends = pd.DataFrame(
+        {
+            **{column: cells[column] for column in (*by, "duration_days")},
+            "n_events": np.where(cells["event_observed"] == 1, cells["n"], 0),
+            "n_censored": np.where(cells["event_observed"] == 1, 0, cells["n"]),
+            "n_entered": 0,
+        }
+    )
+    if late and (cells["entry_days"] > 0).any():
+        ends = pd.concat([ends, _entries(cells[cells["entry_days"] > 0], by=by)], ignore_index=True)
+    return _add_up(ends, keys=[*by, "duration_days"])
+
+
+def _entries(cells: pd.DataFrame, *, by: list[str]) -> pd.DataFrame:
+    entries = cells[[*by, "entry_days"]].rename(columns={"entry_days": "duration_days"})
+    return entries.assign(n_events=0, n_censored=0, n_entered=cells["n"])
+
+
+def _add_up(cells: pd.DataFrame, *, keys: list[str]) -> pd.DataFrame:
+    counts = cells.groupby(keys, dropna=False, sort=True, observed=True)[list(COUNTS)].sum().reset_index()
+    return counts.astype({"duration_days": "int64"} | dict.fromkeys(COUNTS, "int64"))
+
+
+def count_cohorts(stays: nw.LazyFrame, *, period: Period, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Count stays by the week (its Monday), month or year of joining.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`count_stays`, with ``cohort_day`` first. The retention triangle and the survival curve both come
+        from it, so that they agree by construction.
+    """
+    return count_stays(add_cohort(stays, period=period), by=("cohort_day", *by))
+
+
+def add_cohort(stays: nw.LazyFrame, *, period: Period) -> nw.LazyFrame:
+    """Return the stays with ``cohort_day``, the first day of the period in which each began."""
+    return stays.with_columns(cohort_day=cohort_day(nw.col("joined_day"), period).cast(nw.Int32))
+
+
+def count_landmark(stays: nw.LazyFrame, *, day: int, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Count only those still in at ``day``, at risk from that day on.
+
+    A column that is known ``day`` days after joining may be compared from then on and not from the start, where
+    those who stayed long enough to earn it would seem immortal.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`count_stays`; everybody enters after ``day - 1``.
+    """
+    entry = nw.max_horizontal(nw.col("entry_days"), nw.lit(day - 1))
+    return count_stays(stays.filter(nw.col("duration_days") >= day).with_columns(entry_days=entry), by=by)
+
+
+def add_early_activity(stays: nw.LazyFrame, tables: Tables, *, days: int = 7, most: int = 3) -> nw.LazyFrame:
+    """Return the stays with ``early_activity``: ``"0"``, ``"1"``, … ``"3+"`` active days within the first ``days``.
+
+    It is known at day ``days``: compare it by :func:`count_landmark` from there on.
+
+    Raises
+    ------
+    RefusedAnalysis
+        There is no activity log.
+    """
+    if not tables.has("activity", "member_id"):
+        raise RefusedAnalysis(RefusalCode.NO_ACTIVITY)
+    since = nw.col("day") - nw.col("joined_day")
+    active = (
+        tables.frame("activity")
+        .select("member_id", "day")
+        .join(stays.select("member_id", "spell", "joined_day"), on="member_id")
+        .filter((since >= 0) & (since < days))
+        .group_by("member_id", "spell")
+        .agg(n=nw.col("day").n_unique())
+    )
+    level: nw.Expr = nw.lit(f"{most}+")
+    for count in range(most):
+        level = nw.when(nw.col("n").fill_null(0) == count).then(nw.lit(str(count))).otherwise(level)
+    return stays.join(active, on=["member_id", "spell"], how="left").with_columns(early_activity=level).drop("n")
+
+
+def count_daily(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Count who joined, who left and who was there, day by day.
+
+    Parameters
+    ----------
+    tables, churn, by
+        As for :func:`find_stays`.
+
+    Returns
+    -------
+    DataFrame
+        ``[*by, day, n_joined, n_left, n_present]``: every day from the first joining to ``as_of``, in every group;
+        ``n_present`` at the end of the day. Under explicit leaving ``n_left`` counts every reason, up to the last
+        day (in the last ``away_days`` some may yet prove to have moved). Under the rules by silence ``n_left`` and
+        ``n_present`` are nan after :func:`find_followup_end`: who is silent now is not known to have left.
+    """
+    by = list(by)
+    joined, left, known_to = _comings_and_goings(tables, churn=churn, by=by)
+    happened = pd.concat([joined, left], ignore_index=True).fillna({"n_joined": 0, "n_left": 0})
+    if happened.empty:
+        return pd.DataFrame(columns=[*by, "day", "n_joined", "n_left", "n_present"])
+    days = pd.RangeIndex(int(happened["day"].min()), tables.as_of_day + 1, name="day")
+    if not by:
+        return _fill_days(happened, days=days, known_to=known_to)
+    parts = {key: _fill_days(part, days=days, known_to=known_to) for key, part in happened.groupby(by, dropna=False)}
+    return pd.concat(parts, names=by).reset_index(by).reset_index(drop=True)
+
+
+def _comings_and_goings(tables: Tables, *, churn: Churn, by: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Return joins per day, leavings per day, and the last day up to which leavings are known."""
+    if choose_leaving(tables, churn=churn) == "explicit":
+        spells = _whole_spells(tables, churn=churn, by=by)
+        gone, known_to = spells.filter(~nw.col("left_day").is_null()).with_columns(day="left_day"), tables.as_of_day
+    else:
+        spells = find_stays(tables, churn=churn.model_copy(update={"zero_day": "keep"}), by=by)
+        gone = spells.filter(nw.col("event_observed") == 1).with_columns(
+            day=nw.col("joined_day") + nw.col("duration_days")
+        )
+        known_to = find_followup_end(tables, churn=churn)
+    joined = spells.with_columns(day="joined_day").group_by(*by, "day").agg(n_joined=nw.len()).collect().to_pandas()
+    left = gone.group_by(*by, "day").agg(n_left=nw.len()).collect().to_pandas()
+    return joined, left, known_to
+
+
+def _whole_spells(tables: Tables, *, churn: Churn, by: Sequence[str]) -> nw.LazyFrame:
+    of_members, of_groups = split_groupings(tables, by)
+    spells = find_spells(tables, away_days=churn.away_days)
+    if of_members:
+        spells = spells.join(read_persons(tables, of_members).drop("joined_day"), on="member_id", how="left")
+    return fill_unknown(add_group_columns(spells, tables, of_groups), tables, by)
+
+
+def _fill_days(happened: pd.DataFrame, *, days: pd.RangeIndex, known_to: int) -> pd.DataFrame:
+    daily = happened.groupby("day")[["n_joined", "n_left"]].sum().reindex(days, fill_value=0).astype("int64")
+    daily["n_present"] = (daily["n_joined"] - daily["n_left"]).cumsum()
+    if known_to < days[-1]:
+        daily.loc[daily.index > known_to, ["n_left", "n_present"]] = np.nan
+    return daily.reset_index()
+
+
+def count_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Count the people who are there now by how long they have been there.
+
+    Returns
+    -------
+    DataFrame
+        ``[*by, tenure_days, n_present]``, sorted: what expected exits are summed over.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Leaving is defined by silence: of the last ``silent_days`` nobody can say who is still there.
+    """
+    if choose_leaving(tables, churn=churn) != "explicit":
+        raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
+    by = list(by)
+    present = _whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
+    tenure = present.with_columns(tenure_days=nw.lit(tables.as_of_day) - nw.col("joined_day"))
+    counts = tenure.group_by(*by, "tenure_days").agg(n_present=nw.len()).collect().to_pandas()
+    return counts.sort_values([*by, "tenure_days"], ignore_index=True)

@@ -1,0 +1,177 @@
+"""Counts that say what the data can carry: coverage, gaps, consent, ids, platforms."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+import pandas as pd
+
+from analysis.schema import TABLES, Kind, day_column
+
+if TYPE_CHECKING:
+    from analysis.intake import Tables
+
+_FIRST_DAY = {"members": "joined_day", "memberships": "joined_day", "content": "published_day", "events": "at_day"}
+_EVENT_DAYS = ("activity", "interactions", "events", "platform_counts", "snapshots")
+
+
+def count_coverage(tables: Tables) -> pd.DataFrame:
+    """Return one row per table at hand: ``table, n_rows, first_day, last_day`` [days since 1970-01-01]."""
+    rows = []
+    for name in (name for name in TABLES if tables.has(name)):
+        days = _days_of(tables, name)
+        frame = tables.frame(name)
+        found = [nw.len().alias("n_rows")]
+        if days:
+            found += [nw.col(days).min().alias("first_day"), nw.col(days).max().alias("last_day")]
+        rows.append({"table": name, **_one_row(frame.select(*found))})
+    return pd.DataFrame(rows, columns=["table", "n_rows", "first_day", "last_day"])
+
+
+def count_missing(tables: Tables) -> pd.DataFrame:
+    """Return one row per optional column at hand: ``table, column, n_rows, n_missing``."""
+    rows = []
+    for name in (name for name in TABLES if tables.has(name)):
+        columns = [
+            column
+            for column, spec in TABLES[name].columns.items()
+            if not spec.required and column not in _EMPTY_WHILE_PRESENT and tables.has(name, column)
+        ]
+        if not columns:
+            continue
+        counted = tables.frame(name).select(
+            nw.len().alias("n_rows"), *(nw.col(column).is_null().sum().alias(column) for column in columns)
+        )
+        row = _one_row(counted)
+        rows += [(name, column, row["n_rows"], row[column]) for column in columns]
+    return pd.DataFrame(rows, columns=["table", "column", "n_rows", "n_missing"])
+
+
+_EMPTY_WHILE_PRESENT = {"left_at", "left_after", "left_by", "leave_reason", "dissolved_at", "to_at"}
+
+
+def count_snapshots(tables: Tables) -> pd.DataFrame:
+    """Return one row per group: ``group_id, n_snapshots, last_day`` (nan where it was never looked at)."""
+    seen = (
+        tables.frame("snapshots")
+        .group_by("group_id")
+        .agg(nw.len().alias("n_snapshots"), nw.col("taken_day").max().alias("last_day"))
+    )
+    looked = seen.collect("pandas").to_native()
+    if not tables.has("groups"):
+        return looked
+    groups = tables.frame("groups").select("group_id", *_present(tables, "groups", "dissolved_day"))
+    known = groups.collect("pandas").to_native().merge(looked, how="left", on="group_id")
+    known["n_snapshots"] = known["n_snapshots"].fillna(0).astype(int)
+    return known
+
+
+def count_platform_joins(tables: Tables) -> pd.DataFrame:
+    """Return joins captured beside the platform's own count: ``platform, n_captured, n_counted``.
+
+    Only rows that the platform counts for itself as a whole or per group are read: a count per owner
+    says nothing about a group. Both sides cover the same days.
+    """
+    counted = tables.frame("platform_counts")
+    if tables.has("platform_counts", "owner_staff_id"):
+        counted = counted.filter(nw.col("owner_staff_id").is_null())
+    window = _one_row(counted.select(nw.col("day").min().alias("first"), nw.col("day").max().alias("last")))
+    if pd.isna(window["first"]):
+        return pd.DataFrame(columns=["platform", "n_captured", "n_counted"])
+    theirs = counted.group_by("platform").agg(nw.col("new_members").sum().alias("n_counted"))
+    within = nw.col("joined_day").is_between(int(window["first"]), int(window["last"]))
+    ours = tables.frame("members").filter(within).group_by("platform").agg(nw.len().alias("n_captured"))
+    both = theirs.collect("pandas").to_native().merge(ours.collect("pandas").to_native(), how="left", on="platform")
+    return both.fillna({"n_captured": 0}).sort_values("platform", ignore_index=True)
+
+
+def count_ids(tables: Tables) -> pd.DataFrame:
+    """Return how many member ids of each table are known in ``members``: ``table, n_ids, n_matched``."""
+    members = tables.frame("members").select("member_id").unique().with_columns(nw.lit(1).alias("known"))
+    rows = []
+    for name in ("memberships", "activity", "interactions", "events"):
+        if not tables.has(name, "member_id"):
+            continue
+        ids = tables.frame(name).select("member_id").unique().join(members, on="member_id", how="left")
+        counted = _one_row(ids.select(nw.len().alias("n_ids"), nw.col("known").count().alias("n_matched")))
+        rows.append({"table": name, **counted})
+    return pd.DataFrame(rows, columns=["table", "n_ids", "n_matched"])
+
+
+def count_people(tables: Tables) -> pd.Series:
+    """Return counts of rows of ``members``: ``n_members, n_without_consent, n_minors, n_age_unknown``.
+
+    What a table does not hold is nan, never 0.
+    """
+    wanted = [nw.len().alias("n_members"), nw.col("joined_day").min().alias("first_joined")]
+    if tables.has("members", "consent_at"):
+        wanted.append(nw.col("consent_at").is_null().sum().alias("n_without_consent"))
+    if tables.has("members", "is_minor"):
+        wanted.append(nw.col("is_minor").cast(nw.Int32).sum().alias("n_minors"))
+        wanted.append(nw.col("is_minor").is_null().sum().alias("n_age_unknown"))
+    names = ["n_members", "first_joined", "n_without_consent", "n_minors", "n_age_unknown"]
+    return pd.Series(_one_row(tables.frame("members").select(*wanted)), dtype=float).reindex(names)
+
+
+def count_before(tables: Tables, *, day: int) -> int:
+    """Return how many members had joined before ``day`` [days since 1970-01-01]."""
+    joined = tables.frame("members").filter(nw.col("joined_day") < day)
+    return int(_one_row(joined.select(nw.len().alias("n")))["n"])
+
+
+def count_leaving(tables: Tables) -> pd.Series:
+    """Return how leaving is dated: ``n_left, n_exact, n_interval, n_wide`` (interval wider than a day)."""
+    name = "memberships" if tables.has("memberships") else "members"
+    counted = {"n_left": 0, "n_exact": 0, "n_interval": 0, "n_wide": 0}
+    frame = tables.frame(name)
+    if tables.has(name, "left_at"):
+        counted["n_exact"] = int(_one_row(frame.select(nw.col("left_day").count().alias("n")))["n"])
+    if tables.has(name, "left_after", "left_by"):
+        width = nw.col("left_by_day") - nw.col("left_after_day")
+        interval = frame.filter(~nw.col("left_by_day").is_null())
+        row = _one_row(interval.select(nw.len().alias("n_interval"), (width > 1).cast(nw.Int32).sum().alias("n_wide")))
+        counted.update({key: 0 if pd.isna(value) else int(value) for key, value in row.items()})
+    counted["n_left"] = counted["n_exact"] + counted["n_interval"]
+    return pd.Series(counted)
+
+
+def count_platforms(tables: Tables) -> pd.DataFrame:
+    """Return members on each pair of platforms: ``platform_a, platform_b, n_a, n_b, n_both`` (ids that match)."""
+    pairs = tables.frame("members").select("member_id", "platform").unique()
+    sizes = pairs.group_by("platform").agg(nw.len().alias("n")).collect("pandas").to_native()
+    n = sizes.dropna().set_index("platform")["n"].sort_index()
+    shared = (
+        pairs.join(pairs.rename({"platform": "platform_b"}), on="member_id", how="inner")
+        .filter(nw.col("platform") < nw.col("platform_b"))
+        .group_by("platform", "platform_b")
+        .agg(nw.len().alias("n"))
+    )
+    both = shared.collect("pandas").to_native().set_index(["platform", "platform_b"])["n"]
+    rows = [(a, b, n[a], n[b], both.get((a, b), 0)) for a, b in combinations(n.index, 2)]
+    return pd.DataFrame(rows, columns=["platform_a", "platform_b", "n_a", "n_b", "n_both"])
+
+
+def count_owner_rows(tables: Tables) -> int:
+    """Return how many rows the platform counts per owner: they cannot become rates of a group."""
+    if not tables.has("platform_counts", "owner_staff_id"):
+        return 0
+    owned = tables.frame("platform_counts").filter(~nw.col("owner_staff_id").is_null())
+    return int(_one_row(owned.select(nw.len().alias("n")))["n"])
+
+
+def _days_of(tables: Tables, name: str) -> str:
+    if name in _FIRST_DAY:
+        return _FIRST_DAY[name]
+    dated = [c for c, spec in TABLES[name].columns.items() if spec.kind in (Kind.TIME, Kind.DAY)]
+    held = [column for column in dated if tables.has(name, column)]
+    return day_column(held[0]) if held else ""
+
+
+def _present(tables: Tables, name: str, *columns: str) -> list[str]:
+    return [column for column in columns if column in tables.frame(name).collect_schema().names()]
+
+
+def _one_row(frame: nw.LazyFrame) -> dict[str, float]:
+    return frame.collect("pandas").to_native().iloc[0].to_dict()
