@@ -4,9 +4,8 @@ Everything here is written once, against narwhals lazy frames, and runs where th
 Spark on a cluster. Days are integers, so that no engine's dates are asked.
 """
 
-from analysis.summaries.calendar import Period, Run, find_campaigns, find_cut, find_holidays
+from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
 from analysis.summaries.counts import (
-    add_cohort,
     add_early_activity,
     count_cohorts,
     count_daily,

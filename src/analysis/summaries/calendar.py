@@ -110,25 +110,31 @@ def find_cut(end_day: int, *, silent_days: int, holidays: tuple[Run, ...] = ()) 
     return cut
 
 
-def cohort_day(joined_day: nw.Expr, period: Period) -> nw.Expr:
-    """Return the first day of the week (Monday), month or year in which somebody joined.
+def add_cohort(stays: nw.LazyFrame, *, period: Period) -> nw.LazyFrame:
+    """Return the stays with ``cohort_day``: the first day of the week (Monday), month or year of joining.
 
     Months and years by the civil calendar reckoned from 1 March 0000, in eras of 400 years (146,097 days), after
     H. Hinnant, *chrono-Compatible Low-Level Date Algorithms* (2013).
     """
+    joined = nw.col("joined_day")
     if period == "week":
-        return joined_day - (joined_day + 3) % 7  # 1970-01-01 was a Thursday
-    day_of_era = (joined_day + 719_468) % 146_097
-    year = _whole(
-        day_of_era - _whole(day_of_era, 1_460) + _whole(day_of_era, 36_524) - _whole(day_of_era, 146_096), 365
+        return stays.with_columns(cohort_day=joined - (joined + 3) % 7)  # 1970-01-01 was a Thursday
+    era, year, day, month = (nw.col(name) for name in _CIVIL)
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year == 0))
+    of_month = day - _whole(153 * month + 2, 5)
+    of_year = nw.when(day >= 306).then(day - 306).otherwise(day + 59 + leap.cast(nw.Int32))
+    # One step at a time: an expression of expressions would be written out many times over.
+    return (
+        stays.with_columns(civil_era=(joined + 719_468) % 146_097)
+        .with_columns(civil_year=_whole(era - _whole(era, 1_460) + _whole(era, 36_524) - _whole(era, 146_096), 365))
+        .with_columns(civil_day=era - (365 * year + _whole(year, 4) - _whole(year, 100)))
+        .with_columns(civil_month=_whole(5 * day + 2, 153))
+        .with_columns(cohort_day=(joined - (of_month if period == "month" else of_year)).cast(nw.Int32))
+        .drop(*_CIVIL)
     )
-    day_of_year = day_of_era - (365 * year + _whole(year, 4) - _whole(year, 100))
-    if period == "month":
-        month = _whole(5 * day_of_year + 2, 153)
-        return joined_day - (day_of_year - _whole(153 * month + 2, 5))
-    leap = ((year % 4 == 0) & ((year % 100 != 0) | (year == 0))).cast(nw.Int32)
-    first = nw.when(day_of_year >= 306).then(day_of_year - 306).otherwise(day_of_year + 59 + leap)
-    return joined_day - first
+
+
+_CIVIL = ("civil_era", "civil_year", "civil_day", "civil_month")
 
 
 def _whole(value: nw.Expr, divisor: int) -> nw.Expr:

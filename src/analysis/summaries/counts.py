@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.summaries.calendar import Period, cohort_day
+from analysis.summaries.calendar import Period, add_cohort
 from analysis.summaries.persons import (
     add_group_columns,
     fill_unknown,
@@ -83,11 +83,6 @@ def count_cohorts(stays: nw.LazyFrame, *, period: Period, by: Sequence[str] = ()
         from it, so that they agree by construction.
     """
     return count_stays(add_cohort(stays, period=period), by=("cohort_day", *by))
-
-
-def add_cohort(stays: nw.LazyFrame, *, period: Period) -> nw.LazyFrame:
-    """Return the stays with ``cohort_day``, the first day of the period in which each began."""
-    return stays.with_columns(cohort_day=cohort_day(nw.col("joined_day"), period).cast(nw.Int32))
 
 
 def count_landmark(stays: nw.LazyFrame, *, day: int, by: Sequence[str] = ()) -> pd.DataFrame:

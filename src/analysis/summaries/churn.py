@@ -1,0 +1,174 @@
+"""Everything that ``01_churn_survival`` reads of a community, counted at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import narwhals as nw
+import pandas as pd
+
+from analysis.config import Churn, Leaving
+from analysis.errors import RefusalCode, RefusedAnalysis, attempt
+from analysis.schema import TABLES
+from analysis.summaries.calendar import Period, cohort_day, find_campaigns
+from analysis.summaries.counts import (
+    add_early_activity,
+    count_cohorts,
+    count_daily,
+    count_landmark,
+    count_present,
+    count_stays,
+)
+from analysis.summaries.persons import HOME, list_groupings
+from analysis.summaries.stays import choose_leaving, find_followup_end, find_stays
+from analysis.summaries.tables import Tables
+
+T = TypeVar("T")
+Counted = pd.DataFrame | RefusedAnalysis
+
+EARLY_DAYS = 7
+"""Early activity is what members did within so many days; it is known from then on."""
+
+WEEKLY_JOINS = 30
+"""Join cohorts are weeks where half of the weeks have at least this many joins, else months."""
+
+NOT_COMPARED = (HOME, "owner_staff_id", "campaign")
+"""Columns with too many levels for a page, or with a place of their own on it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChurnCounts:
+    """What the page of churn is made of; what cannot be counted is the refusal that says why.
+
+    Parameters
+    ----------
+    leaving
+        The definition of leaving.
+    follow_up_end
+        The last day on which leaving was seen for everybody [days since 1970-01-01].
+    period, campaigns
+        Length of the join cohorts, and those that joined during a campaign of our own (by first day).
+    cluster
+        Column within which members are alike: ``group_id`` where they sit in groups, else nothing.
+    cohorts
+        Counts by ``cohort_day`` and ``group_id``: curve, triangle and groups all come from these.
+    silence
+        Counts by first silence, beside explicit leaving.
+    levels
+        Counts by grouping (and ``group_id``), and the day since joining on which each is known.
+    early, early_landmarked
+        Counts by early activity from joining on, and from the day when it is known.
+    daily, present
+        Joins, leavings and people by day; people present by tenure.
+    """
+
+    leaving: Leaving
+    follow_up_end: int
+    period: Period
+    campaigns: frozenset[int]
+    cluster: str
+    cohorts: Counted
+    silence: Counted
+    levels: Mapping[str, Counted]
+    known_days: Mapping[str, int]
+    early: Counted
+    early_landmarked: Counted
+    daily: Counted
+    present: Counted
+
+
+def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
+    """Count everything that the page of churn needs.
+
+    Raises
+    ------
+    RefusedAnalysis
+        There is no table of members: nothing at all can be said.
+    """
+    if not tables.has("members") and not tables.has("memberships"):
+        raise RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "members"})
+    leaving = choose_leaving(tables, churn=churn)
+    cluster = HOME if leaving == "explicit" and tables.has("memberships", HOME) else ""
+    period = _choose_period(tables, churn=churn)
+    early = _with_stays(tables, churn, lambda stays: add_early_activity(stays, tables, days=EARLY_DAYS))
+    known = {by: attempt(find_known_day, tables, by) for by in _groupings(tables, churn)}
+    return ChurnCounts(
+        leaving=leaving,
+        follow_up_end=find_followup_end(tables, churn=churn),
+        period=period,
+        campaigns=_campaign_cohorts(tables, period=period),
+        cluster=cluster,
+        cohorts=_with_stays(tables, churn, lambda stays: count_cohorts(stays, period=period, by=_keys(cluster))),
+        silence=_count_silence(tables, churn=churn, leaving=leaving),
+        levels={by: attempt(_count_level, tables, churn, by, day, cluster) for by, day in known.items()},
+        known_days={by: day for by, day in known.items() if not isinstance(day, RefusedAnalysis)},
+        early=attempt(count_stays, early, by=("early_activity",)),
+        early_landmarked=attempt(count_landmark, early, day=EARLY_DAYS, by=("early_activity",)),
+        daily=_count_daily(tables, churn=churn, leaving=leaving),
+        present=attempt(count_present, tables, churn=churn),
+    )
+
+
+def find_known_day(tables: Tables, column: str) -> int:
+    """Return since which day after joining a comparison may use ``column``.
+
+    Raises
+    ------
+    RefusedAnalysis
+        It is known only at the export: who has it may be who stayed.
+    """
+    declared = tables.community.covariates.get(column)
+    in_schema = TABLES["members"].columns.get(column)
+    known_at = declared.known_at if declared else in_schema.known_at if in_schema else "join"
+    if known_at == "end":
+        raise RefusedAnalysis(RefusalCode.KNOWN_TOO_LATE, {"column": column})
+    return 0 if known_at == "join" else int(known_at.removeprefix("day "))
+
+
+def _groupings(tables: Tables, churn: Churn) -> Sequence[str]:
+    return churn.groupings or [column for column in list_groupings(tables) if column not in NOT_COMPARED]
+
+
+def _count_level(tables: Tables, churn: Churn, by: str, known_day: int, cluster: str) -> pd.DataFrame:
+    stays = find_stays(tables, churn=churn, by=(by, *churn.strata))
+    keys = (by, *churn.strata, *_keys(cluster, but=by))
+    return count_landmark(stays, day=known_day, by=keys) if known_day else count_stays(stays, by=keys)
+
+
+def _count_silence(tables: Tables, *, churn: Churn, leaving: Leaving) -> Counted:
+    if leaving != "explicit":
+        return RefusedAnalysis(RefusalCode.ALREADY_SHOWN)
+    by_silence = churn.model_copy(update={"leaving": "first_silence"})
+    return _with_stays(tables, by_silence, count_stays)
+
+
+def _count_daily(tables: Tables, *, churn: Churn, leaving: Leaving) -> Counted:
+    if leaving != "explicit":
+        return RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
+    return attempt(count_daily, tables, churn=churn)
+
+
+def _with_stays(tables: Tables, churn: Churn, use: Callable[[nw.LazyFrame], T]) -> T | RefusedAnalysis:
+    return attempt(use, attempt(find_stays, tables, churn=churn))
+
+
+def _choose_period(tables: Tables, *, churn: Churn) -> Period:
+    if churn.cohort:
+        return churn.cohort
+    weeks = tables.frame("members").with_columns(cohort_day=cohort_day(nw.col("joined_day"), "week"))
+    joins = weeks.group_by("cohort_day").agg(n=nw.len()).collect("pandas").to_native()["n"]
+    return "week" if joins.median() >= WEEKLY_JOINS else "month"
+
+
+def _campaign_cohorts(tables: Tables, *, period: Period) -> frozenset[int]:
+    days = [day for run in find_campaigns(tables) for day in range(run.first_day, run.last_day + 1)]
+    if not days:
+        return frozenset()
+    frame = nw.from_native(pd.DataFrame({"day": days}))
+    return frozenset(int(day) for day in frame.select(cohort_day(nw.col("day"), period))["day"])
+
+
+def _keys(cluster: str, *, but: str = "") -> tuple[str, ...]:
+    return (cluster,) if cluster and cluster != but else ()
