@@ -1,0 +1,10 @@
+"""From notebooks to pages: plan, run, check, render, publish.
+
+`parameters`  what a notebook may be given, read from its own cell and checked before a kernel starts
+`results`     what a notebook calls in its last cells: its claims, and how they were made
+`execute`     the child process that runs one notebook
+`supervise`   its parent: limits, progress, and an honest verdict
+`render`      one self-contained page per notebook and language
+`publish`     a finished folder appears at once, or not at all
+`run`         all of it
+"""

@@ -1,0 +1,187 @@
+"""The pages of a run: new ones, previous ones that stay marked, and the index that opens first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis import labels
+from analysis.reports import render
+from analysis.reports.parameters import RUNNER_SETS
+from analysis.reports.plan import Plan
+from analysis.reports.results import versions
+
+MANIFEST = "manifest.json"
+_SOFTWARE = ("community-analysis", "python", "pandas", "duckdb")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fate:
+    """What became of one notebook in a run.
+
+    Attributes
+    ----------
+    status
+        ``published``; ``stale``: it failed, and its previous page stays; ``failed``: it failed, and there is
+        no previous page; ``kept``: the run left it out, and its previous page stays; ``absent``: that, and
+        there is none.
+    cause, reason
+        A code, and words for the person who started the run; the words may quote data and are not published.
+    as_of_day, run
+        The last day and the run of the page that now stands [days since 1970-01-01].
+    results
+        The claims it recorded.
+    headline, finding
+        Its first claim's sentence by language, and that claim's status.
+    """
+
+    notebook: str
+    status: str
+    cause: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    as_of_day: int | None = None
+    run: str = ""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    headline: Mapping[str, str] = field(default_factory=dict)
+    finding: str = ""
+    title: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the notebook itself failed."""
+        return self.status in ("stale", "failed")
+
+
+def page_name(notebook: str, locale: str) -> str:
+    """Return the file name of a notebook's page."""
+    return f"{notebook}.{locale}.html"
+
+
+def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) -> None:
+    """Render an executed notebook in every language of the run, all of them or none."""
+    notebook = json.loads(executed.read_text("utf-8"))
+    written = {}
+    for locale in plan.locales:
+        frame = _frame(plan, locale, file=lambda name: page_name(executed.stem, name), back=True)
+        made = _made(plan, executed.stem, locale, run=run, day=day)
+        written[locale] = render.render_page(notebook, locale=locale, frame=frame, made=made)
+    for locale, html in written.items():
+        (stage / page_name(executed.stem, locale)).write_text(html, "utf-8")
+
+
+def keep_previous(
+    notebook: Path, before: Path | None, stage: Path, plan: Plan, *, day: int, cause: str = "", reason: str = ""
+) -> Fate:
+    """Copy a notebook's previous pages into the run, marked; return its fate.
+
+    Parameters
+    ----------
+    cause
+        Why it failed, or ``""`` where the run left it out.
+    day
+        The day of this run [days since 1970-01-01].
+    """
+    old = _previous_fate(before, notebook.stem)
+    copied = False
+    for locale in plan.locales if old else ():
+        page = before / page_name(notebook.stem, locale) if before else None
+        if page and page.is_file():
+            text = labels.text(f"page.{'stale' if cause else 'kept'}", locale, day=day, as_of=old["as_of_day"])
+            marked = render.mark_page(page.read_text("utf-8"), text)
+            (stage / page.name).write_text(marked, "utf-8")
+            copied = True
+    status = ("stale" if copied else "failed") if cause else ("kept" if copied else "absent")
+    standing = {name: old[name] for name in ("as_of_day", "run", "headline", "finding")} if copied else {}
+    return Fate(
+        notebook=notebook.stem, status=status, cause=cause, reason=reason, title=titles(notebook, plan), **standing
+    )
+
+
+def titles(notebook: Path, plan: Plan) -> dict[str, str]:
+    """Return a notebook's title by language."""
+    content = json.loads(notebook.read_text("utf-8"))
+    return {locale: render.title_of(content, locale=locale) for locale in plan.locales}
+
+
+def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, day: int) -> None:
+    """Write one index per language, and the community's own as ``index.html``."""
+    for locale in plan.locales:
+        cards = [_card(fate, locale) for fate in fates]
+        frame = _frame(plan, locale, file=lambda name: f"index.{name}.html", back=False)
+        made = _made(plan, "", locale, run=run, day=day)
+        html = render.render_index(cards, locale=locale, frame=frame, made=made)
+        (stage / f"index.{locale}.html").write_text(html, "utf-8")
+    own = plan.community.locale if plan.community.locale in plan.locales else plan.locales[0]
+    (stage / "index.html").write_bytes((stage / f"index.{own}.html").read_bytes())
+
+
+def fingerprints(stage: Path) -> dict[str, dict[str, Any]]:
+    """Return size and hash of every page, by file name."""
+    pages = {path.name: path.read_bytes() for path in sorted(stage.glob("*.html"))}
+    return {name: {"n_bytes": len(page), "sha256": hashlib.sha256(page).hexdigest()} for name, page in pages.items()}
+
+
+def _previous_fate(before: Path | None, notebook: str) -> dict[str, Any]:
+    try:
+        fates = json.loads((before / MANIFEST).read_text("utf-8"))["notebooks"] if before else []
+    except (OSError, ValueError, KeyError):
+        fates = []
+    return next((fate for fate in fates if fate["notebook"] == notebook and fate["as_of_day"] is not None), {})
+
+
+def _card(fate: Fate, locale: str) -> dict[str, str]:
+    mark = ""
+    if fate.status != "published":
+        mark = labels.text(f"page.index.{fate.status}", locale, as_of=fate.as_of_day)
+    return {
+        "title": fate.title.get(locale, fate.notebook),
+        "href": "" if fate.status == "failed" else page_name(fate.notebook, locale),
+        "headline": fate.headline.get(locale, ""),
+        "status": fate.finding,
+        "mark": mark,
+        "fate": fate.status,
+    }
+
+
+def _frame(plan: Plan, locale: str, *, file: Any, back: bool) -> render.Frame:
+    others = [other for other in plan.locales if other != locale]
+    return render.Frame(
+        community=plan.community.title_in(locale),
+        first_day=plan.window.first_day,
+        as_of_day=plan.window.as_of_day,
+        note=labels.text("page.made.privacy", locale, n=plan.community.min_cell),
+        other=file(others[0]) if others else "",
+        back=f"index.{locale}.html" if back else "",
+    )
+
+
+def _made(plan: Plan, notebook: str, locale: str, *, run: str, day: int) -> list[tuple[str, list[str]]]:
+    def say(key: str, **facts: Any) -> str:
+        return labels.text(f"page.{key}", locale, **facts)
+
+    window = say("made.window", first=plan.window.first_day, as_of=plan.window.as_of_day)
+    found = versions()
+    rows = [(say("made.data"), [window, say("made.inputs", n=len(plan.window.inputs))])]
+    settings = [f"{name} = {value}" for name, value in _settings(plan, notebook).items()]
+    if settings:
+        rows.append((say("made.settings"), settings))
+    if notebook:
+        commit = plan.commit.removesuffix("+")
+        changed = [say("made.changed")] if plan.commit.endswith("+") else []
+        rows.append((say("made.notebook"), [notebook, *([commit] if commit else []), *changed]))
+    rows.append((say("made.run"), [say("index.made", day=day), run]))
+    rows.append((say("made.software"), [f"{name} {found[name]}" for name in _SOFTWARE if name in found]))
+    return rows
+
+
+def _settings(plan: Plan, notebook: str) -> dict[str, Any]:
+    for path, declared in plan.declared.items():
+        if path.stem == notebook:
+            values = {name: parameter.default for name, parameter in declared.items()} | plan.notebooks[path]
+            return {name: value for name, value in values.items() if name not in RUNNER_SETS}
+    return {}

@@ -1,0 +1,247 @@
+"""One executed notebook and one language → one page that needs nothing else.
+
+nbconvert's own pages load scripts from hosts and run markup that stands in names. Here every cell is
+cleaned first, by a list of what may stay; the template (``template/``) then only arranges.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from analysis import labels
+from analysis.reports.execute import skip_imports
+
+PAGE_BUDGET = 400_000
+"""A page of six figures should not be larger [bytes]: it is sent by chat and opened on phones."""
+
+LANG = {"en": "en", "zh": "zh-CN"}
+TEMPLATES = Path(__file__).parent / "template"
+
+Made = Sequence[tuple[str, Sequence[str]]]
+"""Rows of the "how this was made" box: a term, and its facts."""
+
+_TEXT = "a abbr b br code del em i kbd mark s small span strong sub sup time u var"
+_BLOCKS = "blockquote dd details div dl dt figcaption figure h1 h2 h3 h4 hr li ol p pre summary ul"
+_TABLES = "caption col colgroup table tbody td tfoot th thead tr"
+_TAGS = frozenset(f"{_TEXT} {_BLOCKS} {_TABLES}".split())
+_ATTRIBUTES = frozenset(("abbr", "class", "colspan", "dir", "headers", "lang", "open", "rowspan", "scope", "title"))
+_KINDS = ("image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
+_BANNER = re.compile(r"<!--banner-->.*?<!--/banner-->", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """What stands around the cells of a page.
+
+    Attributes
+    ----------
+    first_day, as_of_day
+        The window of the data [days since 1970-01-01].
+    other
+        The same page in the other language, or ``""``.
+    back
+        The index, or ``""`` on the index itself.
+    """
+
+    community: str
+    first_day: int
+    as_of_day: int
+    note: str = ""
+    other: str = ""
+    back: str = ""
+
+
+def render_page(notebook: Mapping[str, Any], *, locale: str, frame: Frame, made: Made = ()) -> str:
+    """Return an executed notebook as a page in ``locale``.
+
+    Code, errors, printed lines, cells tagged ``analyst`` and whatever is marked as the other language's
+    do not reach it.
+
+    Parameters
+    ----------
+    notebook
+        Notebook of format 4, as read from its JSON.
+    made
+        Rows of the "how this was made" box.
+    """
+    prepared = prepare(notebook, locale=locale)
+    page = _page(frame, locale, title=title_of(notebook, locale=locale), made=made)
+    html, _ = _exporter().from_notebook_node(prepared, resources={"page": page})
+    return str(html)
+
+
+def render_index(cards: Sequence[Mapping[str, str]], *, locale: str, frame: Frame, made: Made = ()) -> str:
+    """Return the page that opens first: one card per report, with title, headline, status, mark and link."""
+    import jinja2
+
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+    page = _page(frame, locale, title=labels.text("page.index.title", locale), made=made)
+    return environment.get_template("contents.html.j2").render(page=page | {"cards": list(cards)})
+
+
+def warm_up() -> None:
+    """Import what rendering needs, while the first notebooks run."""
+    _exporter()
+    _markdown()
+
+
+def mark_page(html: str, text: str) -> str:
+    """Return a page with a banner under its head, in place of any that it had."""
+    banner = f'<p class="banner" role="status">{escape(text)}</p>' if text else ""
+    return _BANNER.sub(lambda _: f"<!--banner-->{banner}<!--/banner-->", html, count=1)
+
+
+def title_of(notebook: Mapping[str, Any], *, locale: str) -> str:
+    """Return the first title that a notebook shows in ``locale``."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown" and _is_shown(cell, locale):
+            title = re.search(r"^# +(.+)$", "".join(cell["source"]), re.MULTILINE)
+            if title:
+                return re.sub(r"[*_`]", "", title[1]).strip()
+    return labels.text("page.index.title", locale)
+
+
+def prepare(notebook: Mapping[str, Any], *, locale: str) -> Any:
+    """Return the notebook with only what a reader of ``locale`` may see, all of it clean."""
+    with skip_imports("rfc3987_syntax"):
+        import nbformat
+    cells = [_prepare_cell(copy.deepcopy(cell), locale) for cell in notebook["cells"] if _is_shown(cell, locale)]
+    _number_headings(cells)
+    metadata = {"language_info": {"name": "python"}}
+    return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+def clean(html: str) -> str:
+    """Return markup with only the elements and attributes that a page needs; all else is shown as text.
+
+    Examples
+    --------
+    >>> clean('<b onclick="x">ann</b> <img src=x onerror=alert(1)>')
+    '<b>ann</b> &lt;img src="x" onerror="alert(1)"&gt;'
+    """
+    import bleach
+
+    # bleach would show the text of a style sheet, which pandas puts into every table
+    html = re.sub(r"(?is)<(style|script)\b.*?</\1\s*>", "", html)
+    return str(bleach.clean(html, tags=_TAGS, attributes=_allow, protocols=[], strip_comments=True))
+
+
+def render_markdown(source: str) -> str:
+    """Return Markdown as clean markup."""
+    return clean(str(_markdown()(source)))
+
+
+def _allow(tag: str, name: str, value: str) -> bool:
+    if tag == "a" and name == "href":
+        return re.fullmatch(r"#[\w.-]+|[\w.-]+\.html(#[\w.-]+)?", value) is not None
+    return name in _ATTRIBUTES
+
+
+def _is_shown(cell: Mapping[str, Any], locale: str) -> bool:
+    tags = set(cell.get("metadata", {}).get("tags", ()))
+    others = {f"lang-{other}" for other in labels.LOCALES if other != locale}
+    return cell["cell_type"] != "raw" and not tags & {"analyst", *others}
+
+
+def _prepare_cell(cell: dict[str, Any], locale: str) -> dict[str, Any]:
+    cell["metadata"] = {}
+    if cell["cell_type"] == "markdown":
+        cell["source"] = render_markdown("".join(cell["source"]))
+        cell.pop("attachments", None)
+    else:
+        outputs = [_prepare_output(output, locale) for output in cell["outputs"]]
+        cell |= {"source": "", "outputs": [output for output in outputs if output]}
+    return cell
+
+
+def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | None:
+    """Keep the best form of an output that a page can show; printed lines and errors are not for readers."""
+    if output["output_type"] not in ("display_data", "execute_result"):
+        return None
+    if output["metadata"].get("lang", locale) != locale:
+        return None
+    kind = next((kind for kind in _KINDS if kind in output["data"]), None)
+    if kind is None or (kind == "text/plain" and len(output["data"]) > 1):
+        return None
+    content = output["data"][kind]
+    content = content if isinstance(content, str) else "".join(content)
+    metadata = output["metadata"].get(kind, {})
+    if kind.startswith("image/"):
+        return _output({kind: content}, {kind: _size(content, kind) | dict(metadata)})
+    if kind == "text/plain":
+        return _output({kind: content})
+    return _output({"text/html": clean(content) if kind == "text/html" else render_markdown(content)})
+
+
+def _output(data: dict[str, str], metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"output_type": "display_data", "data": data, "metadata": metadata or {}}
+
+
+def _size(content: str, kind: str) -> dict[str, int]:
+    """Return a PNG's own width and height, so that the page does not jump while it loads."""
+    if kind != "image/png":
+        return {}
+    header = base64.b64decode(content[:44] + "=" * (-len(content[:44]) % 4))
+    width, height = struct.unpack(">II", header[16:24])
+    return {"width": width, "height": height}
+
+
+def _number_headings(cells: list[dict[str, Any]]) -> None:
+    """Give every h2 an anchor; the table of contents follows whatever the last cell before the first h2 shows."""
+    entries: list[dict[str, str]] = []
+
+    def anchor(heading: re.Match[str]) -> str:
+        entries.append({"id": f"s{len(entries) + 1}", "title": re.sub(r"<[^>]+>", "", heading[1])})
+        return f'<h2 id="s{len(entries)}">{heading[1]}</h2>'
+
+    first = None
+    for place, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown":
+            cell["source"] = re.sub(r"<h2>(.*?)</h2>", anchor, cell["source"], flags=re.DOTALL)
+            first = place if entries and first is None else first
+    if first and len(entries) > 1:
+        contents = {"cell_type": "markdown", "source": "", "metadata": {"contents": entries}}
+        cells.insert(first, contents)
+
+
+def _page(frame: Frame, locale: str, *, title: str, made: Made) -> dict[str, Any]:
+    def say(key: str) -> str:
+        return labels.text(key, locale)
+
+    other = next(other for other in labels.LOCALES if other != locale)
+    window = labels.text("page.window", locale, first=frame.first_day, as_of=frame.as_of_day)
+    return vars(frame) | {
+        "say": say,
+        "lang": LANG[locale],
+        "other_lang": LANG[other],
+        "title": title,
+        "made": made,
+        "window": window,
+    }
+
+
+@cache
+def _exporter() -> Any:
+    with skip_imports("rfc3987_syntax"):
+        from nbconvert.exporters import HTMLExporter
+        from traitlets.config import Config
+    quiet = Config({"HTMLExporter": {"preprocessors": [], "default_preprocessors": [], "enable_async": False}})
+    exporter = HTMLExporter(config=quiet, template_name=TEMPLATES.name, extra_template_basedirs=[str(TEMPLATES.parent)])
+    exporter.exclude_input = True
+    return exporter
+
+
+@cache
+def _markdown() -> Callable[[str], Any]:
+    import mistune
+
+    return mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])

@@ -1,0 +1,168 @@
+"""What a notebook calls in its last cells: record what it claims, and say how it was made.
+
+The file of claims is written as the very last thing, and at once. The runner takes it as the sign that
+the notebook came to its end: no exit code says so (``sys.exit(0)`` in a cell is a success to papermill).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.errors import AnalysisError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLAIM = (
+    "id",
+    "group",
+    "at",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "confidence",
+    "p_value",
+    "unit",
+    "n",
+    "n_events",
+    "method",
+    "status",
+    "warnings",
+    "sentence",
+)
+"""What a finding must carry to be recorded; the notebook's name joins them."""
+
+PACKAGES = ("community-analysis", "pandas", "numpy", "scipy", "duckdb", "narwhals", "lifelines", "matplotlib")
+"""The packages that a number depends on."""
+
+
+class ResultError(AnalysisError):
+    """Claims that cannot be recorded as they stand."""
+
+
+def record(findings: Iterable[Any], *, notebook: str, out_dir: str) -> list[dict[str, Any]] | None:
+    """Write what a notebook claims to ``<out_dir>/<notebook>.results.json``, one record per claim.
+
+    Parameters
+    ----------
+    findings
+        Objects with the attributes of :data:`CLAIM`.
+    notebook
+        The notebook's name, as its file is called.
+    out_dir
+        The run's folder, from the working folder; ``""`` writes nothing and returns the records, for
+        people who look at a notebook in JupyterLab.
+
+    Raises
+    ------
+    ResultError
+        An attribute is missing, or two claims say the same thing of the same group and time.
+    """
+    records = [_to_record(finding, notebook) for finding in findings]
+    _refuse_duplicates(records)
+    if not out_dir:
+        return records
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{notebook}.results.json", dump(records))
+    return None
+
+
+def provenance(*, parameters: Mapping[str, Any], tables: Any = None) -> pd.DataFrame:
+    """Return how this page was made: parameters, data and versions, one per row.
+
+    Parameters
+    ----------
+    parameters
+        What the notebook was run with.
+    tables
+        The tables that it read: their first day, their as-of day.
+    """
+    import pandas as pd
+
+    rows = [("parameter", name, str(value)) for name, value in parameters.items()]
+    if tables is not None:
+        rows += [("data", "first day", iso(tables.first_day)), ("data", "as of", iso(tables.as_of_day))]
+    rows += [("version", name, version) for name, version in versions().items()]
+    return pd.DataFrame(rows, columns=["kind", "name", "value"])
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of the interpreter and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def dump(value: Any) -> str:
+    """Return ``value`` as JSON that is the same for the same content, and that every reader can read."""
+    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` so that a reader sees the old file or the new one, and a full disk spoils neither."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_record(finding: Any, notebook: str) -> dict[str, Any]:
+    missing = [name for name in CLAIM if not hasattr(finding, name)]
+    if missing:
+        raise ResultError(f"{notebook}: a finding lacks {', '.join(missing)}. Make findings by the findings module.")
+    claim = {name: getattr(finding, name) for name in CLAIM}
+    plain: dict[str, Any] = _plain({**claim, "notebook": notebook})
+    return plain
+
+
+def _refuse_duplicates(records: list[dict[str, Any]]) -> None:
+    seen = set()
+    for claim in records:
+        key = (claim["id"], str(claim["group"]), str(claim["at"]))
+        if key in seen:
+            raise ResultError(f"{claim['notebook']}: {claim['id']} is claimed twice for the same group and time.")
+        seen.add(key)
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy's numbers, dates, codes and tuples into what JSON knows; what does not exist is null."""
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [_plain(item) for item in value]
+        return sorted(items) if isinstance(value, (set, frozenset)) else items
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (dt.date, Path)):
+        return value.isoformat() if isinstance(value, dt.date) else value.name
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def iso(day: Any) -> str:
+    """Return a day, or days since 1970-01-01, as an ISO date."""
+    if isinstance(day, dt.date):
+        return day.isoformat()
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=int(day))).isoformat()
