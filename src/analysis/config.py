@@ -63,7 +63,7 @@ class Source(_Section):
 
 
 class Covariate(_Section):
-    """A column of ``members`` beyond the schema, and when it is known."""
+    """A column of ``members``, and since when it is known: beyond the schema, or one of its own."""
 
     known_at: KnownAt = "end"
     kind: Literal["text", "number"] = "text"
@@ -113,6 +113,20 @@ class Community(_Section):
             sources = {k: [v] if isinstance(v, dict) else v for k, v in data["sources"].items()}
             data = {**data, "sources": sources}
         return data
+
+    def churn_with(self, **given: Any) -> Churn:
+        """Return the churn rules with the given ones put in; ``""``, 0 and None leave the community's own.
+
+        Raises
+        ------
+        ConfigError
+            A value outside its range.
+        """
+        chosen = {name: value for name, value in given.items() if value not in ("", 0, None)}
+        try:
+            return Churn(**{**self.churn.model_dump(), **chosen})
+        except ValidationError as error:
+            raise ConfigError("\n".join(_explain(Path("parameters"), fault) for fault in error.errors())) from None
 
     @property
     def tables_folder(self) -> Path:

@@ -70,6 +70,7 @@ class WarningCode(StrEnum):
 class RefusalCode(StrEnum):
     """Why a question has no answer; the words stand in ``labels`` under ``refusal``."""
 
+    ALREADY_SHOWN = "already_shown"
     MISSING_TABLE = "missing_table"
     MISSING_COLUMN = "missing_column"
     NO_ACTIVITY = "no_activity"
@@ -110,7 +111,13 @@ class RefusedAnalysis(AnalysisError):
 
 
 def attempt(question: Callable[..., T], *args: Any, **kwargs: Any) -> T | RefusedAnalysis:
-    """Return what the question returns, or the refusal itself where it was refused."""
+    """Return what the question returns, or the refusal itself where it was refused.
+
+    A refusal among the arguments is passed on: what rests on a refused answer is refused for the same reason.
+    """
+    for given in (*args, *kwargs.values()):
+        if isinstance(given, RefusedAnalysis):
+            return given
     try:
         return question(*args, **kwargs)
     except RefusedAnalysis as refused:

@@ -8,11 +8,14 @@ spec       value                                          en
 =========  =============================================  ==================
 ``n``      a count                                        1,234
 ``d1``     a number with one decimal (``d2`` … alike)     12.3
+``signed`` a count with its sign (``signed1``: decimal)   +12
 ``of100``  a fraction, as so many of a hundred            41
 ``pts``    a difference of fractions, in points, signed   +6
 ``pct``    a fraction as a percentage (``pct1``: decimal) 41%
 ``p``      a p-value                                      0.003, <0.001
 ``date``   days since 1970-01-01                          Nov 21, 2026
+``range``  first and last such day                        Nov 16 – 22, 2026
+``shortdate``  such a day without its year                Nov 21
 ``month``  days since 1970-01-01                          November 2026
 ``list``   strings                                        A, B and C
 =========  =============================================  ==================
@@ -57,7 +60,8 @@ def text(key: str, locale: str, /, **facts: Any) -> str:
     locale
         One of :data:`LOCALES`.
     facts
-        Raw values by placeholder: fractions 0–1, days since 1970-01-01, counts, strings.
+        Raw values by placeholder: fractions 0–1, days since 1970-01-01, counts, strings, or texts by
+        locale (as :func:`both` returns them).
 
     Raises
     ------
@@ -76,6 +80,7 @@ def text(key: str, locale: str, /, **facts: Any) -> str:
         template = entries.get(f"{key}.{form}", entries.get(f"{key}.other"))
     if template is None:
         raise LabelError(f"no text {key!r} in {locale!r}")
+    facts = {fact: value[locale] if isinstance(value, Mapping) else value for fact, value in facts.items()}
     try:
         return _Formatter(locale).vformat(template, (), facts)
     except KeyError as missing:
@@ -108,6 +113,9 @@ def write(value: Any, spec: str, locale: str) -> str:
     babel = _BABEL[locale]
     if spec == "list":
         return lists.format_list([str(item) for item in value], locale=babel)
+    if spec == "range":
+        first, last = (_date(day) for day in value)
+        return dates.format_interval(first, last, skeleton="yMMMd", locale=babel).replace("\u2009", " ")
     if isinstance(value, str) or spec == "":
         return str(value)
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -144,10 +152,14 @@ _WRITERS: dict[str, Callable[[Any, str], str]] = {
     "n": lambda value, babel: numbers.format_decimal(round(value), locale=babel),
     "of100": lambda value, babel: numbers.format_decimal(round(100 * value), locale=babel),
     "pts": lambda value, babel: numbers.format_decimal(round(100 * value), format="+#,##0;-#,##0", locale=babel),
+    "signed": lambda value, babel: numbers.format_decimal(round(value), format="+#,##0;-#,##0", locale=babel),
+    "signed1": lambda value, babel: numbers.format_decimal(value, format="+#,##0.0;-#,##0.0", locale=babel),
     "pct": lambda value, babel: numbers.format_percent(value, format="0%", locale=babel),
     "pct1": lambda value, babel: numbers.format_percent(value, format="0.0%", locale=babel),
     "p": _p_value,
     "date": lambda value, babel: dates.format_date(_date(value), format="medium", locale=babel),
+    "shortdate": lambda value, babel: dates.format_skeleton("MMMd", _date(value), locale=babel),
+    "yearmonth": lambda value, babel: dates.format_skeleton("yMMM", _date(value), locale=babel),
     "month": lambda value, babel: dates.format_skeleton("yMMMM", _date(value), locale=babel),
 }
 

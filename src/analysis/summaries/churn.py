@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import narwhals as nw
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.config import Churn, Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.schema import TABLES
-from analysis.summaries.calendar import Period, cohort_day, find_campaigns
+from analysis.summaries.calendar import Period, add_cohort, find_campaigns
 from analysis.summaries.counts import (
     add_early_activity,
     count_cohorts,
@@ -26,7 +26,7 @@ from analysis.summaries.stays import choose_leaving, find_followup_end, find_sta
 from analysis.summaries.tables import Tables
 
 T = TypeVar("T")
-Counted = pd.DataFrame | RefusedAnalysis
+Counted: TypeAlias = pd.DataFrame | RefusedAnalysis
 
 EARLY_DAYS = 7
 """Early activity is what members did within so many days; it is known from then on."""
@@ -157,7 +157,7 @@ def _with_stays(tables: Tables, churn: Churn, use: Callable[[nw.LazyFrame], T]) 
 def _choose_period(tables: Tables, *, churn: Churn) -> Period:
     if churn.cohort:
         return churn.cohort
-    weeks = tables.frame("members").with_columns(cohort_day=cohort_day(nw.col("joined_day"), "week"))
+    weeks = add_cohort(tables.frame("members"), period="week")
     joins = weeks.group_by("cohort_day").agg(n=nw.len()).collect("pandas").to_native()["n"]
     return "week" if joins.median() >= WEEKLY_JOINS else "month"
 
@@ -166,8 +166,8 @@ def _campaign_cohorts(tables: Tables, *, period: Period) -> frozenset[int]:
     days = [day for run in find_campaigns(tables) for day in range(run.first_day, run.last_day + 1)]
     if not days:
         return frozenset()
-    frame = nw.from_native(pd.DataFrame({"day": days}))
-    return frozenset(int(day) for day in frame.select(cohort_day(nw.col("day"), period))["day"])
+    joined = nw.from_native(pd.DataFrame({"joined_day": days})).lazy("duckdb")
+    return frozenset(int(day) for day in add_cohort(joined, period=period).collect("pandas")["cohort_day"])
 
 
 def _keys(cluster: str, *, but: str = "") -> tuple[str, ...]:

@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import narwhals as nw
 import pandas as pd
 
+from analysis.config import Churn
+from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.schema import TABLES, Kind, day_column
-
-if TYPE_CHECKING:
-    from analysis.intake import Tables
+from analysis.summaries.churn import Counted, find_known_day
+from analysis.summaries.persons import list_groupings
+from analysis.summaries.tables import Tables
 
 _FIRST_DAY = {"members": "joined_day", "memberships": "joined_day", "content": "published_day", "events": "at_day"}
-_EVENT_DAYS = ("activity", "interactions", "events", "platform_counts", "snapshots")
+_EMPTY_WHILE_PRESENT = {"left_at", "left_after", "left_by", "leave_reason", "dissolved_at", "to_at"}
+"""Columns that are empty of whoever is still there: a gap in them is no fault."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QualityCounts:
+    """What the page of data quality is made of; what cannot be counted is the refusal that says why."""
+
+    coverage: pd.DataFrame
+    missing: pd.DataFrame
+    snapshots: Counted
+    joins: Counted
+    ids: pd.DataFrame
+    people: pd.Series | RefusedAnalysis
+    leaving: pd.Series | RefusedAnalysis
+    platforms: Counted
+    groupings: tuple[str, ...]
+    n_before: int
+    n_owner_rows: int
+    history_days: int
+
+
+def count_quality(tables: Tables, *, churn: Churn) -> QualityCounts:
+    """Count everything that the page of data quality needs."""
+    known = {column: attempt(find_known_day, tables, column) for column in list_groupings(tables)}
+    return QualityCounts(
+        coverage=count_coverage(tables),
+        missing=count_missing(tables),
+        snapshots=attempt(count_snapshots, tables),
+        joins=attempt(count_platform_joins, tables),
+        ids=count_ids(tables),
+        people=attempt(count_people, tables),
+        leaving=attempt(count_leaving, tables),
+        platforms=attempt(count_platforms, tables),
+        groupings=tuple(column for column, day in known.items() if not isinstance(day, RefusedAnalysis)),
+        n_before=_count_before(tables, churn=churn),
+        n_owner_rows=count_owner_rows(tables),
+        history_days=tables.as_of_day - tables.first_day + 1,
+    )
 
 
 def count_coverage(tables: Tables) -> pd.DataFrame:
@@ -49,11 +89,10 @@ def count_missing(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["table", "column", "n_rows", "n_missing"])
 
 
-_EMPTY_WHILE_PRESENT = {"left_at", "left_after", "left_by", "leave_reason", "dissolved_at", "to_at"}
-
-
 def count_snapshots(tables: Tables) -> pd.DataFrame:
     """Return one row per group: ``group_id, n_snapshots, last_day`` (nan where it was never looked at)."""
+    if not tables.has("snapshots"):
+        raise RefusedAnalysis(RefusalCode.NO_SNAPSHOTS)
     seen = (
         tables.frame("snapshots")
         .group_by("group_id")
@@ -74,6 +113,8 @@ def count_platform_joins(tables: Tables) -> pd.DataFrame:
     Only rows that the platform counts for itself as a whole or per group are read: a count per owner
     says nothing about a group. Both sides cover the same days.
     """
+    if not tables.has("platform_counts"):
+        raise RefusedAnalysis(RefusalCode.NO_PLATFORM_COUNTS)
     counted = tables.frame("platform_counts")
     if tables.has("platform_counts", "owner_staff_id"):
         counted = counted.filter(nw.col("owner_staff_id").is_null())
@@ -115,12 +156,6 @@ def count_people(tables: Tables) -> pd.Series:
     return pd.Series(_one_row(tables.frame("members").select(*wanted)), dtype=float).reindex(names)
 
 
-def count_before(tables: Tables, *, day: int) -> int:
-    """Return how many members had joined before ``day`` [days since 1970-01-01]."""
-    joined = tables.frame("members").filter(nw.col("joined_day") < day)
-    return int(_one_row(joined.select(nw.len().alias("n")))["n"])
-
-
 def count_leaving(tables: Tables) -> pd.Series:
     """Return how leaving is dated: ``n_left, n_exact, n_interval, n_wide`` (interval wider than a day)."""
     name = "memberships" if tables.has("memberships") else "members"
@@ -139,6 +174,8 @@ def count_leaving(tables: Tables) -> pd.Series:
 
 def count_platforms(tables: Tables) -> pd.DataFrame:
     """Return members on each pair of platforms: ``platform_a, platform_b, n_a, n_b, n_both`` (ids that match)."""
+    if not tables.has("members", "platform"):
+        raise RefusedAnalysis(RefusalCode.ONE_PLATFORM)
     pairs = tables.frame("members").select("member_id", "platform").unique()
     sizes = pairs.group_by("platform").agg(nw.len().alias("n")).collect("pandas").to_native()
     n = sizes.dropna().set_index("platform")["n"].sort_index()
@@ -159,6 +196,13 @@ def count_owner_rows(tables: Tables) -> int:
         return 0
     owned = tables.frame("platform_counts").filter(~nw.col("owner_staff_id").is_null())
     return int(_one_row(owned.select(nw.len().alias("n")))["n"])
+
+
+def _count_before(tables: Tables, *, churn: Churn) -> int:
+    if churn.tracking_from is None or not tables.has("members"):
+        return 0
+    earlier = nw.col("joined_day") < churn.tracking_from.toordinal() - 719_163
+    return int(_one_row(tables.frame("members").filter(earlier).select(nw.len().alias("n")))["n"])
 
 
 def _days_of(tables: Tables, name: str) -> str:

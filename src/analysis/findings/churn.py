@@ -1,0 +1,251 @@
+"""The sentences of ``01_churn_survival``."""
+
+from __future__ import annotations
+
+from analysis import labels
+from analysis.config import Leaving
+from analysis.errors import RefusedAnalysis
+from analysis.findings.finding import Finding, Status, Tile, describe_refusal, tile_or_blank
+from analysis.survival import CohortLoss, ExpectedExits, GroupWatch, ImmortalTime, LevelComparison, Now, Stay
+
+WORSE_POINTS = 0.05
+"""A change beyond this, with its whole interval above 0, asks for action; above 0 alone, for a look."""
+
+MOST_NAMED = 5
+"""So many groups are named in a sentence; the table names the rest."""
+
+
+def describe_cohort(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving) -> Finding:
+    """Return the headline: the newest complete cohort's loss, beside the cohorts before it."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.cohort", result)
+    key = "churn.cohort.compared" if result.n_cohorts_before else "churn.cohort.alone"
+    return Finding(
+        id="churn.cohort",
+        status=_judge_change(result.change, result.change_low),
+        sentence=labels.both(
+            key,
+            cohort=(result.cohort_first_day, result.cohort_last_day),
+            left=_left(leaving),
+            loss=result.estimate,
+            low=result.ci_low,
+            high=result.ci_high,
+            n=result.day,
+            before=result.before,
+            cohorts=result.n_cohorts_before,
+        ),
+        at=result.day,
+        estimate=result.estimate,
+        ci_low=result.ci_low,
+        ci_high=result.ci_high,
+        confidence=result.confidence,
+        unit="fraction",
+        n=result.n,
+        n_events=result.n_events,
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
+    """Return the change of the newest cohort's loss against those before it, with its interval."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.change", result)
+    sure = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "unsure"
+    if result.n_cohorts_before == 0:
+        sure = "none"
+    return Finding(
+        id="churn.change",
+        status=_judge_change(result.change, result.change_low),
+        sentence=labels.both(
+            f"churn.change.{sure}", change=result.change, low=result.change_low, high=result.change_high
+        ),
+        at=result.day,
+        estimate=result.change,
+        ci_low=result.change_low,
+        ci_high=result.change_high,
+        confidence=result.confidence,
+        p_value=result.p_value,
+        unit="fraction",
+        n=result.n,
+        n_events=result.n_events,
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_days: int) -> Finding:
+    """Return how long members stay: the loss by day 30 and the median."""
+    claim = "churn.survival" if leaving == "explicit" else "churn.silence"
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal(claim, result)
+    half = "reached" if result.median_days == result.median_days else "beyond"
+    return Finding(
+        id=claim,
+        status=Status.REVIEW if result.warnings else Status.PASS,
+        sentence=labels.both(
+            f"churn.stay.{half}",
+            left=_left(leaving),
+            loss=result.estimate,
+            low=result.ci_low,
+            high=result.ci_high,
+            n=result.day,
+            median=result.median_days,
+            median_low=result.median_low,
+            median_high=result.median_high,
+            rule=labels.both(f"churn.rule.{leaving}", k=silent_days),
+        ),
+        at=result.day,
+        estimate=result.estimate,
+        ci_low=result.ci_low,
+        ci_high=result.ci_high,
+        confidence=result.confidence,
+        unit="fraction",
+        n=result.n,
+        n_events=result.n_events,
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leaving: Leaving) -> Finding:
+    """Return which level of a grouping differs most surely from all others, by its loss and its mean stay."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.difference", result, group=by)
+    row = result.foremost
+    sure = "sure" if row["p_holm"] < 1 - result.confidence else "unsure"
+    return Finding(
+        id="churn.difference",
+        status=Status.REVIEW if sure == "sure" and row["difference"] > 0 else Status.PASS,
+        sentence=labels.both(
+            f"churn.difference.{sure}",
+            by={locale: labels.name("column", by, locale) for locale in labels.LOCALES},
+            level={locale: labels.name("level", row[by], locale) for locale in labels.LOCALES},
+            left=_left(leaving),
+            n=result.day,
+            loss=row["loss"],
+            difference=row["difference"],
+            low=row["ci_low"],
+            high=row["ci_high"],
+            p=row["p_holm"],
+            days=row["difference_rmst"],
+            horizon=result.horizon_days,
+        ),
+        group=by,
+        at=result.day,
+        estimate=row["difference"],
+        ci_low=row["ci_low"],
+        ci_high=row["ci_high"],
+        confidence=result.confidence,
+        p_value=row["p_holm"],
+        unit="fraction",
+        n=result.n,
+        n_events=result.n_events,
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def describe_groups(result: GroupWatch | RefusedAnalysis) -> Finding:
+    """Return which groups lose newcomers faster than the community does."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.groups", result)
+    flagged = result.table[result.table["flagged"]]
+    key = "churn.groups.none" if flagged.empty else "churn.groups.some"
+    return Finding(
+        id="churn.groups",
+        status=Status.PASS if flagged.empty else Status.REVIEW,
+        sentence=labels.both(
+            key,
+            n=result.n_flagged,
+            groups=len(result.table),
+            names=[str(name) for name in flagged["group_id"].head(MOST_NAMED)],
+            days=result.day,
+        ),
+        at=result.day,
+        estimate=result.n_flagged,
+        unit="groups",
+        n=result.n,
+        n_events=result.n_events,
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def describe_exits(result: ExpectedExits | RefusedAnalysis) -> Finding:
+    """Return how many of those present are expected to leave next week."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.exits", result)
+    return Finding(
+        id="churn.exits",
+        status=Status.PASS,
+        sentence=labels.both(
+            "churn.exits", n=result.estimate, low=result.ci_low, high=result.ci_high, present=result.n, days=result.days
+        ),
+        at=result.days,
+        estimate=result.estimate,
+        ci_low=result.ci_low,
+        ci_high=result.ci_high,
+        confidence=result.confidence,
+        unit="members",
+        n=result.n,
+        method=result.method,
+        warnings=result.warnings,
+    )
+
+
+def describe_immortal_time(result: ImmortalTime | RefusedAnalysis) -> Finding:
+    """Return what early visits seem to do from day 0, and what is left of it from the day when they are known."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.immortal_time", result)
+    least, most = result.table.iloc[0], result.table.iloc[-1]
+    naive, landmarked = most["naive"] - least["naive"], most["landmarked"] - least["landmarked"]
+    return Finding(
+        id="churn.immortal_time",
+        status=Status.PASS,
+        sentence=labels.both(
+            "churn.immortal_time", naive=naive, landmarked=landmarked, known=result.known_day, n=result.day
+        ),
+        at=result.day,
+        estimate=landmarked,
+        unit="fraction",
+        n=result.n,
+        n_events=result.n_events,
+        method="landmark",
+    )
+
+
+def list_tiles(
+    *,
+    now: Now | RefusedAnalysis,
+    week: CohortLoss | RefusedAnalysis,
+    cohort: CohortLoss | RefusedAnalysis,
+    exits: ExpectedExits | RefusedAnalysis,
+    groups: GroupWatch | RefusedAnalysis,
+    leaving: Leaving,
+) -> tuple[Tile, ...]:
+    """Return the key figures of the page, at most seven; what was refused is left blank."""
+    present = "present" if leaving == "explicit" else "active"
+    return (
+        tile_or_blank(present, now, lambda it: {"n": it.n_present}),
+        tile_or_blank("net", now, lambda it: {"n": it.net, "joined": it.n_joined, "left": it.n_left}),
+        tile_or_blank("loss_7", week, _cohort_facts),
+        tile_or_blank("loss_30", cohort, _cohort_facts),
+        tile_or_blank("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high}),
+        tile_or_blank("exits", exits, lambda it: {"n": it.estimate, "low": it.ci_low, "high": it.ci_high}),
+        tile_or_blank("attention", groups, lambda it: {"n": it.n_flagged, "groups": len(it.table)}),
+    )
+
+
+def _cohort_facts(result: CohortLoss) -> dict[str, object]:
+    return {"loss": result.estimate, "n": result.day, "cohort": (result.cohort_first_day, result.cohort_last_day)}
+
+
+def _left(leaving: Leaving) -> dict[str, str]:
+    return labels.both(f"churn.left.{leaving}")
+
+
+def _judge_change(change: float, low: float) -> Status:
+    if low > 0:
+        return Status.FAIL if change > WORSE_POINTS else Status.REVIEW
+    return Status.PASS

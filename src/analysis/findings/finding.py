@@ -1,0 +1,100 @@
+"""What a page claims: a status, a sentence in every language, and the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import nan
+from typing import TypeVar
+
+from analysis import labels
+from analysis.errors import RefusedAnalysis, WarningCode
+
+T = TypeVar("T")
+
+
+class Status(StrEnum):
+    """What a finding means for the reader."""
+
+    PASS = "pass"  # noqa: S105
+    """Nothing to do."""
+    REVIEW = "review"
+    """Look into it."""
+    FAIL = "fail"
+    """Act, or do not use it."""
+    REFUSED = "refused"
+    """The data cannot carry an answer."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finding:
+    """One claim, as it goes to the page and to ``results.json``.
+
+    Parameters
+    ----------
+    id
+        Dotted and stable: ``churn.survival``.
+    sentence
+        By locale.
+    group
+        What the claim is about, where there are several.
+    at
+        The day that it is about, since joining or since 1970-01-01; nan where there is none.
+    unit
+        Of ``estimate``, ``ci_low`` and ``ci_high``.
+    """
+
+    id: str
+    status: Status
+    sentence: Mapping[str, str]
+    group: str = ""
+    at: float = nan
+    estimate: float = nan
+    ci_low: float = nan
+    ci_high: float = nan
+    confidence: float = nan
+    p_value: float = nan
+    unit: str = ""
+    n: float = nan
+    n_events: float = nan
+    method: str = ""
+    warnings: tuple[WarningCode | str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tile:
+    """One key figure: value, what it is, and a remark; each by locale."""
+
+    value: Mapping[str, str]
+    label: Mapping[str, str]
+    note: Mapping[str, str]
+
+
+def describe_refusal(claim: str, refused: RefusedAnalysis, *, group: str = "") -> Finding:
+    """Return the finding of a question that was refused: no estimate, and the reason with its remedy."""
+    sentence = labels.both(f"refusal.{refused.code}", **_named(refused.facts))
+    return Finding(
+        id=claim, status=Status.REFUSED, sentence=sentence, group=group, method="none", warnings=(refused.code,)
+    )
+
+
+def tile_or_blank(key: str, result: T | RefusedAnalysis, facts: Callable[[T], Mapping[str, object]]) -> Tile:
+    """Return the key figure ``key`` filled from ``result``, or a blank one where the result was refused."""
+    label = labels.both(f"tile.{key}.label")
+    if isinstance(result, RefusedAnalysis):
+        blank = dict.fromkeys(labels.LOCALES, labels.MISSING)
+        return Tile(value=blank, label=label, note=labels.both("tile.refused"))
+    filled = facts(result)
+    return Tile(
+        value=labels.both(f"tile.{key}.value", **filled), label=label, note=labels.both(f"tile.{key}.note", **filled)
+    )
+
+
+def _named(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return facts in which tables, columns and questions go by their visible names."""
+    kinds = {"table": "table", "column": "column"}
+    return {
+        fact: {locale: labels.name(kinds[fact], value, locale) for locale in labels.LOCALES} if fact in kinds else value
+        for fact, value in facts.items()
+    }

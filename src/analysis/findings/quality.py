@@ -1,0 +1,153 @@
+"""The sentences of ``00_data_quality``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from analysis import labels
+from analysis.errors import RefusedAnalysis
+from analysis.findings.finding import Finding, Status, Tile, describe_refusal, tile_or_blank
+from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, Freshness, Gate, Overlap, Verdict
+
+
+def describe_verdicts(
+    verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate]
+) -> Finding:
+    """Return the headline: how many questions the data carry, and the first thing to put right."""
+    good = sum(verdict.good for verdict in verdicts)
+    fix = _first_fix(verdicts, freshness=freshness, gates=gates)
+    return Finding(
+        id="quality.questions",
+        status=Status.PASS if good == len(verdicts) and fix is None else Status.REVIEW if good else Status.FAIL,
+        sentence=labels.both(
+            "quality.headline.fix" if fix else "quality.headline.fine", good=good, n=len(verdicts), fix=fix or ""
+        ),
+        estimate=good,
+        unit="questions",
+        n=len(verdicts),
+        method="checks",
+    )
+
+
+def describe_verdict(verdict: Verdict) -> Finding:
+    """Return whether one question can be answered, and otherwise what to supply."""
+    claim = f"quality.question.{verdict.question}"
+    if verdict.refused is not None:
+        refusal = describe_refusal(claim, verdict.refused)
+        asked = labels.both(f"quality.question.{verdict.question}")
+        sentence = labels.both("quality.question.refused", question=asked, why=dict(refusal.sentence))
+        return Finding(id=claim, status=Status.REFUSED, sentence=sentence, method="checks", warnings=refusal.warnings)
+    sentence = labels.both("quality.question.good", question=labels.both(f"quality.question.{verdict.question}"))
+    return Finding(id=claim, status=Status.PASS, sentence=sentence, method="checks")
+
+
+def describe_freshness(result: Freshness | RefusedAnalysis) -> Finding:
+    """Return which groups nobody has looked at lately."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("quality.freshness", result)
+    stale = len(result.stale)
+    return Finding(
+        id="quality.freshness",
+        status=Status.REVIEW if stale else Status.PASS,
+        sentence=labels.both(
+            "quality.freshness.stale" if stale else "quality.freshness.fine",
+            n=stale,
+            groups=result.n_groups,
+            since=result.oldest_day,
+        ),
+        estimate=result.share,
+        unit="fraction",
+        n=result.n_groups,
+        method="count",
+    )
+
+
+def describe_gate(gate: Gate) -> Finding:
+    """Return whether consent, or age, lets the data be used."""
+    state = "unknown" if not gate.known else "pass" if gate.passed else "fail"
+    status = {"unknown": Status.REVIEW, "pass": Status.PASS, "fail": Status.FAIL}[state]
+    return Finding(
+        id=f"quality.gate.{gate.name}",
+        status=status,
+        sentence=labels.both(f"quality.gate.{gate.name}.{state}", n=gate.n, members=gate.n_members),
+        estimate=gate.n,
+        unit="members",
+        n=gate.n_members,
+        method="count",
+    )
+
+
+def describe_capture(share: float | RefusedAnalysis) -> Finding:
+    """Return how many of the joins that the platform counts are in our tables."""
+    if isinstance(share, RefusedAnalysis):
+        return describe_refusal("quality.capture", share)
+    state = "fine" if share >= CAPTURE_LEAST else "low"
+    return Finding(
+        id="quality.capture",
+        status=Status.PASS if state == "fine" else Status.REVIEW,
+        sentence=labels.both(f"quality.capture.{state}", share=share),
+        estimate=share,
+        unit="fraction",
+        method="ratio of counts",
+    )
+
+
+def describe_overlap(result: Overlap | RefusedAnalysis) -> Finding:
+    """Return how many members sit on two platforms, counted or bounded."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("quality.overlap", result)
+    counted = result.table[result.table["counted"]]
+    bounded = result.table[~result.table["counted"]]
+    key = "both" if len(counted) and len(bounded) else "counted" if len(counted) else "bounded"
+    return Finding(
+        id="quality.overlap",
+        status=Status.REVIEW if len(bounded) else Status.PASS,
+        sentence=labels.both(
+            f"quality.overlap.{key}",
+            n=counted["low"].sum(),
+            pairs=len(counted),
+            bounded=len(bounded),
+            high=bounded["high"].max() if len(bounded) else 0,
+        ),
+        estimate=float(result.table["low"].sum()),
+        ci_low=float(result.table["low"].sum()),
+        ci_high=float(result.table["high"].sum()),
+        unit="members",
+        n=len(result.table),
+        method="count and Frechet bounds",
+    )
+
+
+def list_quality_tiles(
+    *,
+    freshness: Freshness | RefusedAnalysis,
+    as_of_day: int,
+    capture: float | RefusedAnalysis,
+    match: float,
+    people: Mapping[str, float],
+    history_days: int,
+) -> tuple[Tile, ...]:
+    """Return the key figures of the page, at most seven."""
+    return (
+        tile_or_blank("groups", freshness, lambda it: {"n": it.n_covered, "groups": it.n_groups}),
+        tile_or_blank("fresh", as_of_day, lambda day: {"day": day}),
+        tile_or_blank("capture", capture, lambda share: {"share": share, "least": CAPTURE_LEAST}),
+        tile_or_blank("match", match, lambda share: {"share": share, "least": MATCH_LEAST}),
+        tile_or_blank("consent", people, lambda it: {"n": it["n_without_consent"], "members": it["n_members"]}),
+        tile_or_blank("minors", people, lambda it: {"n": it["n_minors"], "members": it["n_members"]}),
+        tile_or_blank("history", history_days, lambda n: {"n": n}),
+    )
+
+
+def _first_fix(
+    verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate]
+) -> dict[str, str] | None:
+    for gate in gates:
+        if gate.known and not gate.passed:
+            return labels.both(f"quality.fix.{gate.name}", n=gate.n)
+    if isinstance(freshness, Freshness) and len(freshness.stale):
+        return labels.both("quality.fix.stale", n=len(freshness.stale), since=freshness.oldest_day)
+    for verdict in verdicts:
+        if verdict.refused is not None:
+            return dict(describe_refusal("", verdict.refused).sentence)
+    return None

@@ -1,0 +1,191 @@
+"""The figures of ``01_churn_survival``."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis import labels
+from analysis.curves import Curve, estimate_at
+from analysis.plots.style import COLOURS, GRID, INK, MUTED, SEQUENCE, Chart, draw, printable, styled
+from analysis.survival import GroupWatch, ImmortalTime, LevelComparison, Stay, Triangle
+
+TICKS = (0, 7, 14, 30, 60, 90, 180, 365, 730)
+MOST_COHORTS = 14
+MOST_LEVELS = 8
+MOST_LABELLED = 4
+
+
+@styled
+def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cell: int) -> Chart:
+    """Draw how many of a hundred are still there, one line per definition of leaving, with numbers at risk.
+
+    Parameters
+    ----------
+    stays
+        By definition of leaving.
+    min_cell
+        Curves stop where fewer are at risk.
+    """
+    figure, (axes,) = draw(height=3.4 + 0.17 * len(stays))
+    for colour, (leaving, stay) in zip(COLOURS, stays.items(), strict=False):
+        _draw_curve(axes, stay.curve.table, colour=colour, label=labels.text(f"figure.stay.{leaving}", locale),
+                    horizon_days=horizon_days, min_cell=min_cell)  # fmt: skip
+    _finish_curve(axes, horizon_days=horizon_days, locale=locale)
+    _write_at_risk(
+        axes, {leaving: stay.curve for leaving, stay in stays.items()}, horizon_days=horizon_days, locale=locale
+    )
+    axes.set_title(labels.text("figure.stay.title", locale))
+    first = next(iter(stays.values()))
+    day = min(horizon_days, first.day)
+    left = 1 - estimate_at(first.curve, days=(day,))["survival"].iloc[0]
+    return Chart(figure=figure, alt=labels.text("figure.stay.alt", locale, n=day, loss=left, lines=len(stays)))
+
+
+@styled
+def plot_triangle(triangle: Triangle, *, locale: str) -> Chart:
+    """Draw the retention of join cohorts: one row per cohort, newest on top, one column per day."""
+    wide = triangle.table.pivot(index="cohort_day", columns="day", values="survival").sort_index(ascending=False)
+    wide = wide.dropna(how="all").head(MOST_COHORTS).dropna(axis="columns", how="all")
+    figure, (axes,) = draw(height=1.1 + 0.26 * len(wide))
+    written = wide.map(lambda share: "" if np.isnan(share) else labels.write(share, "of100", locale))
+    sns.heatmap(
+        wide, ax=axes, annot=written, fmt="", cmap=SEQUENCE, vmin=0, vmax=1, cbar=False, linewidths=1.5,
+        annot_kws={"size": 8.5},
+    )  # fmt: skip
+    campaigns = set(triangle.table.loc[triangle.table["is_campaign"], "cohort_day"])
+    starts = [labels.write(day, "shortdate", locale) + (" *" if day in campaigns else "") for day in wide.index]
+    axes.set_yticks(np.arange(len(wide)) + 0.5, starts, rotation=0)
+    axes.set_xticks(np.arange(wide.shape[1]) + 0.5, [labels.write(day, "n", locale) for day in wide.columns])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.set(xlabel=labels.text("figure.triangle.x", locale), ylabel="")
+    axes.xaxis.set_label_position("top")
+    axes.set_title(labels.text("figure.triangle.title", locale), pad=10)
+    return Chart(
+        figure=figure, alt=labels.text("figure.triangle.alt", locale, cohorts=len(wide), days=list(wide.columns))
+    )
+
+
+@styled
+def plot_levels(comparisons: dict[str, LevelComparison], *, locale: str) -> Chart:
+    """Draw the loss of each level of each grouping, with intervals: a dot and a bar per level."""
+    tables = {by: result.table.head(MOST_LEVELS) for by, result in comparisons.items()}
+    n_rows = sum(len(table) + 1 for table in tables.values())
+    figure, (axes,) = draw(height=1.0 + 0.235 * n_rows)
+    ticks: list[tuple[float, str, bool]] = []
+    y = 0.0
+    for colour, (by, table) in zip(COLOURS * 2, tables.items(), strict=False):
+        ticks.append((y, labels.name("column", by, locale), True))
+        y += 1
+        for row in table.to_dict("records"):
+            axes.plot([row["loss_low"], row["loss_high"]], [y, y], color=colour, linewidth=2, solid_capstyle="round")
+            axes.plot(row["loss"], y, "o", color=colour, markersize=5)
+            ticks.append((y, printable(labels.name("level", row[by], locale)), False))
+            y += 1
+    axes.set_yticks([tick for tick, _, _ in ticks], [text for _, text, _ in ticks])
+    for label, (_, _, is_heading) in zip(axes.get_yticklabels(), ticks, strict=True):
+        label.set(fontweight="bold" if is_heading else "normal", color=INK)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    day = next(iter(comparisons.values())).day
+    _percent_axis(axes.xaxis, locale)
+    axes.set_xlabel(labels.text("figure.levels.x", locale, n=day))
+    axes.set_title(labels.text("figure.levels.title", locale, n=day))
+    alt = labels.text("figure.levels.alt", locale, n=day, columns=[labels.name("column", by, locale) for by in tables])
+    return Chart(figure=figure, alt=alt)
+
+
+@styled
+def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
+    """Draw groups in a funnel: expected leavers against how many times as many left."""
+    table = watch.table.dropna(subset=["ratio"])
+    figure, (axes,) = draw(height=3.2)
+    grid = np.linspace(max(table["expected"].min() * 0.8, 0.3), table["expected"].max() * 1.05, 200)
+    for z, style in ((1.96, ":"), (3.09, "--")):
+        spread = z * np.sqrt(watch.dispersion / grid)
+        for bound in (1 + spread, np.clip(1 - spread, 0, None)):
+            axes.plot(grid, bound, style, color=MUTED, linewidth=0.9)
+    axes.axhline(1, color=MUTED, linewidth=0.9)
+    calm, flagged = table[~table["flagged"]], table[table["flagged"]]
+    axes.scatter(calm["expected"], calm["ratio"], s=20, color=COLOURS[0], alpha=0.75, linewidth=0)
+    axes.scatter(flagged["expected"], flagged["ratio"], s=34, color=COLOURS[1], linewidth=0)
+    for row in flagged.head(MOST_LABELLED).to_dict("records"):
+        axes.annotate(printable(row["group_id"]), (row["expected"], row["ratio"]), xytext=(6, 2), textcoords="offset points", fontsize=8.5)  # fmt: skip
+    axes.set_ylim(0, max(2.0, table["ratio"].max() * 1.15))
+    axes.set(xlabel=labels.text("figure.groups.x", locale), ylabel=labels.text("figure.groups.y", locale))
+    axes.set_title(labels.text("figure.groups.title", locale))
+    alt = labels.text("figure.groups.alt", locale, groups=len(table), n=watch.n_flagged)
+    return Chart(figure=figure, alt=alt)
+
+
+@styled
+def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, min_cell: int) -> Chart:
+    """Draw the same levels twice: as if known from day 0 (dotted), and from the day when they are known."""
+    figure, panels = draw(height=3.1, ncols=2)
+    for axes, curve, name, style in zip(
+        panels, (result.naive, result.landmarked), ("naive", "landmarked"), (":", "-"), strict=True
+    ):
+        for colour, (level, table) in zip(COLOURS, curve.table.groupby(curve.by[0]), strict=False):
+            _draw_curve(axes, table, colour=colour, label=labels.name("level", level, locale), style=style,
+                        horizon_days=horizon_days, min_cell=min_cell, band=False)  # fmt: skip
+        _finish_curve(axes, horizon_days=horizon_days, locale=locale)
+        axes.set_title(labels.text(f"figure.immortal.{name}", locale, n=result.known_day))
+    panels[1].set_ylabel("")
+    panels[1].legend(loc="best", title=labels.name("column", result.naive.by[0], locale))
+    alt = labels.text("figure.immortal.alt", locale, n=result.known_day)
+    return Chart(figure=figure, alt=alt)
+
+
+def _draw_curve(
+    axes: Axes, table: pd.DataFrame, *, colour: str, label: str, horizon_days: int, min_cell: int,
+    style: str = "-", band: bool = True,
+) -> None:  # fmt: skip
+    shown = table[(table["n_at_risk"] >= min_cell) & (table["day"] <= horizon_days)]
+    start = pd.DataFrame({"day": [0], "survival": [1.0], "ci_low": [1.0], "ci_high": [1.0]})
+    end = shown.tail(1).assign(day=min(horizon_days, int(table["day"].max()))) if len(shown) else shown
+    steps = pd.concat([start, shown, end])[["day", "survival", "ci_low", "ci_high"]]
+    axes.step(steps["day"], steps["survival"], where="post", color=colour, linewidth=1.8, linestyle=style, label=label)
+    if band:
+        low, high = steps["ci_low"].fillna(steps["survival"]), steps["ci_high"].fillna(steps["survival"])
+        axes.fill_between(steps["day"], low, high, step="post", color=colour, alpha=0.15, linewidth=0)
+
+
+def _finish_curve(axes: Axes, *, horizon_days: int, locale: str) -> None:
+    axes.set(xlim=(0, horizon_days), ylim=(0, 1.02))
+    axes.set_xticks(ticks_up_to(horizon_days))
+    _percent_axis(axes.yaxis, locale)
+    axes.set_xlabel(labels.text("figure.curve.x", locale))
+    axes.set_ylabel(labels.text("figure.curve.y", locale))
+
+
+def ticks_up_to(horizon_days: int) -> list[int]:
+    """Return the days to mark on an axis that ends at ``horizon_days``, not so close that they touch."""
+    kept = [0]
+    for tick in (*(t for t in TICKS[1:] if t < horizon_days), horizon_days):
+        if tick - kept[-1] >= 0.07 * horizon_days:
+            kept.append(tick)
+    return kept
+
+
+def _write_at_risk(axes: Axes, curves: dict[str, Curve], *, horizon_days: int, locale: str) -> None:
+    figure = axes.figure
+    assert isinstance(figure, Figure)  # noqa: S101 - for the type checker
+    days = ticks_up_to(horizon_days)
+    for line, (colour, curve) in enumerate(zip(COLOURS, curves.values(), strict=False)):
+        at_risk = estimate_at(curve, days=days)["n_at_risk"]
+        for day, n in zip(days, at_risk, strict=True):
+            axes.annotate(labels.write(n, "n", locale), (day, 0), xytext=(0, -44 - 12 * line), color=colour,
+                          xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
+    axes.annotate(labels.text("figure.curve.at_risk", locale), (0, 0), xytext=(-38, -33), color=MUTED,
+                  xycoords="axes fraction", textcoords="offset points", fontsize=8)  # fmt: skip
+
+
+def _percent_axis(axis: mpl.axis.Axis, locale: str) -> None:
+    axis.set_major_formatter(lambda share, _: labels.write(share, "of100", locale))
+    axis.set_tick_params(color=GRID)

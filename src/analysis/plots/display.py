@@ -1,0 +1,116 @@
+"""The only way in which anything leaves a cell: headline, key figures, findings, figures, tables, in each language.
+
+Every output names its language in its metadata; the renderer keeps one. All text is escaped: names come from data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import display
+
+from analysis import labels
+from analysis.errors import RefusedAnalysis
+from analysis.findings import Finding, Tile
+from analysis.plots.style import Chart
+
+
+def show_headline(finding: Finding, *, locale: str) -> None:
+    """Show the page's first sentence."""
+    for language in languages(locale):
+        _show_html(f'<p class="headline status-{finding.status}">{escape(finding.sentence[language])}</p>', language)
+
+
+def show_tiles(tiles: Iterable[Tile], *, locale: str) -> None:
+    """Show the page's key figures."""
+    for language in languages(locale):
+        cells = "".join(
+            f'<div class="tile"><b>{escape(tile.value[language])}</b><span>{escape(tile.label[language])}</span>'
+            f"<small>{escape(tile.note[language])}</small></div>"
+            for tile in tiles
+        )
+        _show_html(f'<div class="tiles">{cells}</div>', language)
+
+
+def show_findings(*findings: Finding, locale: str) -> None:
+    """Show findings, one bullet each, with their status and the doubts that go with them."""
+    for language in languages(locale):
+        bullets = "".join(_bullet(finding, language) for finding in findings)
+        _show_html(f'<ul class="findings">{bullets}</ul>', language)
+
+
+def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **options: Any) -> None:
+    """Draw ``plot(result, locale=…, **options)`` and show it; show nothing where the result was refused."""
+    if isinstance(result, RefusedAnalysis):
+        return
+    for language in languages(locale):
+        chart = plot(result, locale=language, **options)
+        width, height = (round(96 * inches) for inches in chart.figure.get_size_inches())
+        image = {"alt": chart.alt, "width": width, "height": height}
+        display(
+            {"image/png": chart.png(), "text/plain": chart.alt},
+            raw=True,
+            metadata={"lang": language, "image/png": image},
+        )
+
+
+def show_table(table: pd.DataFrame, *, title: str, columns: Mapping[str, str], locale: str, **facts: str) -> None:
+    """Show a table with its caption.
+
+    Parameters
+    ----------
+    title
+        Key of the caption, under ``caption`` in the catalogue.
+    columns
+        The columns to show, in order. A column's heading is its name under ``heading``. Its value says how
+        numbers are written (see :mod:`analysis.labels`), or under which key strings have names (``level``).
+    facts
+        Names of columns that the caption mentions, by placeholder.
+    """
+    for language in languages(locale):
+        named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
+        heads = "".join(f'<th scope="col">{escape(labels.text(f"heading.{name}", language))}</th>' for name in columns)
+        rows = "".join(_row(row, columns, language) for row in table.to_dict("records"))
+        caption = escape(labels.text(f"caption.{title}", language, **named))
+        _show_html(
+            f'<div class="table"><table><caption>{caption}</caption><thead><tr>{heads}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>",
+            language,
+        )
+
+
+def languages(locale: str) -> tuple[str, ...]:
+    """Return the languages that ``locale`` names: one, or ``all``."""
+    if locale == "all":
+        return labels.LOCALES
+    labels.catalogue(locale)
+    return (locale,)
+
+
+def _bullet(finding: Finding, language: str) -> str:
+    status = labels.text(f"status.{finding.status}", language)
+    texts = labels.catalogue(language)
+    doubts = "".join(
+        f"<small>{escape(texts[f'warning.{code}'])}</small>"
+        for code in dict.fromkeys(finding.warnings)
+        if f"warning.{code}" in texts
+    )
+    sentence = escape(finding.sentence[language])
+    return f'<li class="status-{finding.status}"><b>{escape(status)}</b> {sentence}{doubts}</li>'
+
+
+def _row(row: Mapping[Any, Any], columns: Mapping[str, str], language: str) -> str:
+    cells = []
+    for position, (name, way) in enumerate(columns.items()):
+        is_text = isinstance(row[name], str)
+        value = escape(labels.name(way, row[name], language) if is_text else labels.write(row[name], way, language))
+        kind = "" if is_text else ' class="number"'
+        cells.append(f"<td{kind}>{value}</td>" if position else f'<th scope="row"{kind}>{value}</th>')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _show_html(html: str, language: str) -> None:
+    display({"text/html": html, "text/plain": ""}, raw=True, metadata={"lang": language})

@@ -1,0 +1,179 @@
+"""Join cohorts: the newest against those before it, and the retention triangle."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis import curves
+from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.survival.rules import MILESTONES, Rules, count_members, list_doubts, refuse_cohorts
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CohortLoss:
+    """Loss by ``day`` of the newest complete cohort (``estimate``), of those before it, and the change.
+
+    Cohorts are named by the days since 1970-01-01 of their first and last day.
+    """
+
+    day: int
+    cohort_first_day: int
+    cohort_last_day: int
+    estimate: float
+    ci_low: float
+    ci_high: float
+    before: float
+    before_low: float
+    before_high: float
+    n_cohorts_before: int
+    change: float
+    change_low: float
+    change_high: float
+    p_value: float
+    n: int
+    n_events: int
+    confidence: float
+    method: str
+    warnings: tuple[WarningCode, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Triangle:
+    """Retention by join cohort, from the same counts as the curves.
+
+    ``table`` holds one row per cohort and day: ``cohort_day, cohort_last_day, n, is_campaign, day,
+    survival``; ``survival`` is nan where the cohort is not yet that old, or too small to be shown.
+    """
+
+    table: pd.DataFrame
+    n: int
+    n_suppressed: int
+
+
+def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 8) -> CohortLoss:
+    """Compare the newest complete cohort's loss by ``rules.day`` with that of the cohorts before it, at equal age.
+
+    Parameters
+    ----------
+    counts
+        Counts by ``cohort_day`` (and ``rules.cluster``). Cohorts of our own campaigns are never among those
+        before.
+    n_before
+        How many cohorts before are pooled.
+
+    Raises
+    ------
+    RefusedAnalysis
+        No cohort is complete and large enough, or leaving is by last visit so far.
+    """
+    refuse_cohorts(rules)
+    sizes = count_members(counts, "cohort_day")
+    complete = [
+        first
+        for first, n in sizes.items()
+        if n >= rules.min_cell and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
+    ]
+    if not complete:
+        raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": rules.day, "min_cell": rules.min_cell})
+    newest = complete[-1]
+    before = [first for first in complete[:-1] if first not in rules.campaigns][-n_before:]
+    chosen = counts[counts["cohort_day"].isin([newest, *before])]
+    chosen = chosen.assign(age=np.where(chosen["cohort_day"] == newest, "newest", "before"))
+    curve = curves.estimate_survival(chosen, by=("age",), cluster=rules.cluster, confidence=rules.confidence)
+    at = curves.estimate_at(curve, days=(rules.day,)).set_index("age").reindex(["newest", "before"])
+    change = _change(chosen, rules=rules) if before else _NO_CHANGE
+    own = counts[counts["cohort_day"] == newest]
+    return CohortLoss(
+        day=rules.day,
+        cohort_first_day=int(newest),
+        cohort_last_day=last_day_of(newest, period=rules.period),
+        estimate=1 - at.at["newest", "survival"],
+        ci_low=1 - at.at["newest", "ci_high"],
+        ci_high=1 - at.at["newest", "ci_low"],
+        before=1 - at.at["before", "survival"],
+        before_low=1 - at.at["before", "ci_high"],
+        before_high=1 - at.at["before", "ci_low"],
+        n_cohorts_before=len(before),
+        change=change["difference"],
+        change_low=change["ci_low"],
+        change_high=change["ci_high"],
+        p_value=change["p_value"],
+        n=int(sizes[newest]),
+        n_events=int(own["n_events"].sum()),
+        confidence=rules.confidence,
+        method=curve.method,
+        warnings=(*list_doubts(own), *((WarningCode.OWN_CAMPAIGN,) if newest in rules.campaigns else ())),
+    )
+
+
+def estimate_triangle(
+    counts: pd.DataFrame, *, rules: Rules, days: Sequence[int] = MILESTONES, n_cohorts: int = 26
+) -> Triangle:
+    """Return each join cohort's retention at ``days``, blank where it is not yet that old.
+
+    Within a complete cell every member was watched for that long, so the Kaplan–Meier estimate is the plain
+    share still there, and curve and triangle agree by construction.
+
+    Parameters
+    ----------
+    counts
+        Counts by ``cohort_day``.
+    n_cohorts
+        How many of the newest cohorts are kept.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Leaving is by last visit so far.
+    """
+    refuse_cohorts(rules)
+    sizes = count_members(counts, "cohort_day")
+    kept = sizes.index[-n_cohorts:]
+    curve = curves.estimate_survival(counts[counts["cohort_day"].isin(kept)], by=("cohort_day",))
+    table = pd.DataFrame(
+        [(first, day) for first in kept for day in days],
+        columns=["cohort_day", "day"],
+    )
+    table = table.merge(
+        curves.estimate_at(curve, days=days)[["cohort_day", "day", "survival"]], how="left", on=["cohort_day", "day"]
+    )
+    table["cohort_last_day"] = [last_day_of(first, period=rules.period) for first in table["cohort_day"]]
+    table["n"] = table["cohort_day"].map(sizes)
+    table["is_campaign"] = table["cohort_day"].isin(list(rules.campaigns))
+    complete = table["cohort_last_day"] + table["day"] <= rules.follow_up_end
+    shown = table["n"] >= rules.min_cell
+    # A cohort that has lost everybody has no row beyond its last day: nobody is left, and that is known.
+    emptied = complete & table["survival"].isna() & shown
+    table["survival"] = table["survival"].mask(emptied, 0.0).where(complete & shown)
+    small = int((sizes[kept] < rules.min_cell).sum())
+    return Triangle(table=table, n=int(sizes[kept].sum()), n_suppressed=small)
+
+
+def last_day_of(cohort_day: int, *, period: str) -> int:
+    """Return the last day of the cohort that begins on ``cohort_day`` [days since 1970-01-01].
+
+    Examples
+    --------
+    >>> last_day_of(0, period="week"), last_day_of(0, period="month")
+    (6, 30)
+    """
+    if period == "week":
+        return int(cohort_day) + 6
+    first = dt.date(1970, 1, 1) + dt.timedelta(days=int(cohort_day))
+    following = (first.replace(day=28) + dt.timedelta(days=4)).replace(day=1)
+    return int(cohort_day) + (following - first).days - 1
+
+
+_NO_CHANGE = pd.Series(np.nan, index=["difference", "ci_low", "ci_high", "p_value"])
+
+
+def _change(chosen: pd.DataFrame, *, rules: Rules) -> pd.Series:
+    compared = curves.compare_at(
+        chosen, by="age", day=rules.day, cluster=rules.cluster, reference="before", confidence=rules.confidence
+    )
+    return compared.set_index("age").loc["newest"]
