@@ -47,18 +47,25 @@ class Column:
         Whether a table without it is refused.
     headers
         Other names under which exports carry it, in any language, in lower case.
+    fallbacks
+        Weaker names, heeded only where a file has none of the stronger ones: generic words, and names of
+        people or groups that stand beside their ids.
     not_before
         A column of the same table that this moment may not precede.
     values
         The only values allowed, where the set is closed; each with the words that exports use for it.
+    known_at
+        Since when a comparison may use it: ``join`` or ``end`` (see ``Covariate`` in :mod:`analysis.config`).
     """
 
     kind: Kind
     note: str
     required: bool = False
     headers: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
     not_before: str = ""
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known_at: Literal["join", "end"] = "join"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,36 +107,37 @@ def day_column(column: str) -> str:
 
 
 _MEMBER = (
-    "member", "member id", "user_id", "user id", "userid", "uid", "external_userid", "open_id",
-    "成员id", "成员编号", "用户id", "用户编号", "会员id", "会员编号", "客户id", "群成员id", "编号",
+    "user_id", "uid", "external_userid", "open_id", "成员id", "成员编号", "用户id", "用户编号", "会员id", "会员编号",
+    "客户id", "群成员id",
 )  # fmt: skip
-_GROUP = (
-    "group", "group id", "chat_id", "chat id", "room_id", "channel_name",
-    "群id", "群编号", "群聊id", "群名称", "群名", "社群", "所在群",
-)  # fmt: skip
+_MEMBER_WEAK = ("member", "user", "userid", "成员", "用户", "会员", "编号")
+_GROUP = ("chat_id", "room_id", "群id", "群编号", "群聊id", "社群id")
+_GROUP_WEAK = ("group", "channel_name", "群名称", "群名", "群聊名称", "社群", "社群名称", "所在群")
 _JOINED = (
-    "joined", "join_time", "join time", "join_date", "created_at", "first_active", "signup_date", "registered_at",
+    "joined", "join_time", "join_date", "signup_date", "registered_at",
     "入群时间", "加入时间", "入群日期", "加入日期", "注册时间", "注册日期", "添加时间", "加群时间",
 )  # fmt: skip
+_JOINED_WEAK = ("created_at", "first_active", "first_seen")
 _LEFT = (
     "left", "leave_time", "left_time", "quit_time", "deleted_time", "exit_time", "leave_date",
     "退群时间", "离开时间", "退出时间", "退群日期", "流失时间", "移除时间",
 )  # fmt: skip
 _LAST_SEEN = (
-    "last_seen", "last_active", "last_active_at", "last_visit", "last_access", "last_login", "last_chat_msg_time",
-    "最后发言时间", "最后活跃时间", "最近活跃时间", "最近登录时间", "最后登录时间",
+    "last_seen", "last_visit", "last_access", "last_login", "最后活跃时间", "最近活跃时间", "最近登录时间", "最后登录时间",
 )  # fmt: skip
-_CHANNEL = (
-    "channel", "source", "state", "utm_source", "join_scene", "渠道", "来源", "来源渠道", "入群方式", "添加渠道",
-)  # fmt: skip
-_INVITER = (
-    "inviter", "invitor", "invited_by", "referrer", "invitor_ext_id", "邀请人", "邀请人id", "推荐人",
-)  # fmt: skip
-_TYPE = ("type", "user_type", "segment", "用户类型", "成员类型", "会员类型", "人群")
+_LAST_SEEN_WEAK = ("last_active", "last_active_at", "last_chat_msg_time", "最后发言时间")
+_CHANNEL = ("channel", "utm_source", "渠道", "来源渠道", "添加渠道")
+_CHANNEL_WEAK = ("source", "state", "join_scene", "来源", "入群方式")
+_INVITER = ("inviter_id", "invitor_ext_id", "邀请人id")
+_INVITER_WEAK = ("inviter", "invitor", "invited_by", "referrer", "邀请人", "推荐人")
+_TYPE = ("user_type", "segment", "用户类型", "成员类型", "会员类型", "人群")
 _TIER = ("level", "grade", "等级", "会员等级", "层级", "分层")
 _PLATFORM = ("平台", "所属平台", "渠道平台")
-_DATE = ("day", "ds", "stat_date", "stat_time", "日期", "统计日期", "时间", "数据日期")
-_STAFF = ("owner", "owner_userid", "staff", "userid", "群主", "群主id", "负责人", "员工", "员工id", "运营")
+_DATE = ("ds", "stat_date", "stat_time", "日期", "统计日期", "数据日期")
+_DATE_WEAK = ("day", "时间")
+_STAFF = ("owner_userid", "staff_id", "owner_id", "群主id", "员工id")
+_STAFF_WEAK = ("owner", "staff", "userid", "群主", "负责人", "员工", "运营")
+_AT_WEAK = ("created", "created_at", "time", "timestamp", "时间")
 _YES_NO = {"true": ("1", "yes", "y", "是", "有", "t"), "false": ("0", "no", "n", "否", "无", "f")}
 _REASONS = {
     "self_quit": ("quit", "自行退出", "主动退群", "主动退出"),
@@ -139,9 +147,11 @@ _REASONS = {
     "unknown": ("", "未知", "其他"),
 }
 
-_member = Column(kind=Kind.ID, required=True, headers=_MEMBER, note="the person; hashed")
-_group = Column(kind=Kind.KEY, required=True, headers=_GROUP, note="the group (chat, forum, channel)")
-_joined = Column(kind=Kind.TIME, required=True, headers=_JOINED, note="when they joined")
+_member = Column(kind=Kind.ID, required=True, headers=_MEMBER, fallbacks=_MEMBER_WEAK, note="the person; hashed")
+_group = Column(
+    kind=Kind.KEY, required=True, headers=_GROUP, fallbacks=_GROUP_WEAK, note="the group (chat, forum, channel)"
+)
+_joined = Column(kind=Kind.TIME, required=True, headers=_JOINED, fallbacks=_JOINED_WEAK, note="when they joined")
 _left = Column(kind=Kind.TIME, headers=_LEFT, not_before="joined_at", note="when they left, where known exactly")
 _left_after = Column(
     kind=Kind.TIME, not_before="joined_at", note="last seen present, where leaving fell between two looks"
@@ -153,8 +163,8 @@ _reason = Column(
     kind=Kind.TEXT, headers=("reason", "quit_scene", "退群原因", "离开原因"), values=_REASONS, note="why they left"
 )
 _platform = Column(kind=Kind.TEXT, headers=_PLATFORM, note="the platform")
-_date = Column(kind=Kind.DAY, required=True, headers=_DATE, note="the day")
-_channel = Column(kind=Kind.TEXT, headers=_CHANNEL, note="the channel through which they came")
+_date = Column(kind=Kind.DAY, required=True, headers=_DATE, fallbacks=_DATE_WEAK, note="the day")
+_channel = Column(kind=Kind.TEXT, headers=_CHANNEL, fallbacks=_CHANNEL_WEAK, note="the channel through which they came")
 
 TABLES: dict[str, Table] = {
     "members": Table(
@@ -167,16 +177,22 @@ TABLES: dict[str, Table] = {
             "platform": _platform,
             "joined_at": _joined,
             "last_seen_at": Column(
-                kind=Kind.TIME, headers=_LAST_SEEN, not_before="joined_at", note="last visit known at the export"
+                kind=Kind.TIME,
+                headers=_LAST_SEEN,
+                fallbacks=_LAST_SEEN_WEAK,
+                not_before="joined_at",
+                note="last visit known at the export",
             ),
             "left_at": _left,
             "left_after": _left_after,
             "left_by": _left_by,
             "leave_reason": _reason,
             "channel_id": _channel,
-            "inviter_member_id": Column(kind=Kind.ID, headers=_INVITER, note="who invited them; hashed"),
-            "member_type": Column(kind=Kind.TEXT, headers=_TYPE, note="kind of member"),
-            "tier": Column(kind=Kind.TEXT, headers=_TIER, note="tier at the export"),
+            "inviter_member_id": Column(
+                kind=Kind.ID, headers=_INVITER, fallbacks=_INVITER_WEAK, note="who invited them; hashed"
+            ),
+            "member_type": Column(kind=Kind.TEXT, headers=_TYPE, fallbacks=("type",), note="kind of member"),
+            "tier": Column(kind=Kind.TEXT, headers=_TIER, known_at="end", note="tier at the export"),
             "consent_at": Column(
                 kind=Kind.TIME,
                 headers=("consent", "consent_time", "同意时间", "授权时间"),
@@ -210,7 +226,9 @@ TABLES: dict[str, Table] = {
         columns={
             "group_id": _group,
             "platform": _platform,
-            "owner_staff_id": Column(kind=Kind.ID, headers=_STAFF, note="the member of staff who runs it; hashed"),
+            "owner_staff_id": Column(
+                kind=Kind.ID, headers=_STAFF, fallbacks=_STAFF_WEAK, note="the member of staff who runs it; hashed"
+            ),
             "created_at": Column(
                 kind=Kind.TIME, headers=("create_time", "建群时间", "创建时间"), note="when it was opened"
             ),
@@ -264,14 +282,15 @@ TABLES: dict[str, Table] = {
             "at": Column(
                 kind=Kind.TIME,
                 required=True,
-                headers=("created", "time", "timestamp", "互动时间", "评论时间"),
+                headers=("互动时间", "评论时间"),
+                fallbacks=_AT_WEAK,
                 note="when",
             ),
             "target_member_id": Column(
                 kind=Kind.ID, headers=("target", "reply_to", "对象", "被回复人"), note="to whom; hashed"
             ),
             "content_id": Column(
-                kind=Kind.KEY, headers=("post", "post_id", "note_id", "内容id", "笔记id"), note="to what"
+                kind=Kind.KEY, headers=("post_id", "note_id", "内容id", "笔记id"), fallbacks=("post",), note="to what"
             ),
             "kind": Column(kind=Kind.TEXT, headers=("互动类型",), note="comment, reply, like …"),
         },
@@ -285,16 +304,26 @@ TABLES: dict[str, Table] = {
             "content_id": Column(
                 kind=Kind.KEY,
                 required=True,
-                headers=("post", "post_id", "note_id", "内容id", "笔记id"),
+                headers=("post_id", "note_id", "内容id", "笔记id"),
+                fallbacks=("post",),
                 note="the piece",
             ),
             "published_at": Column(
-                kind=Kind.TIME, required=True, headers=("created", "publish_time", "发布时间"), note="when it appeared"
+                kind=Kind.TIME,
+                required=True,
+                headers=("publish_time", "发布时间"),
+                fallbacks=("created", "created_at", "时间"),
+                note="when it appeared",
             ),
             "format": Column(kind=Kind.TEXT, headers=("kind", "形式", "体裁"), note="text, picture, video …"),
             "topic": Column(kind=Kind.TEXT, headers=("主题", "话题"), note="what it is about"),
             "function": Column(kind=Kind.TEXT, headers=("功能", "内容功能"), note="value, interaction or ugc"),
-            "author_member_id": Column(kind=Kind.ID, headers=("author", "member", "作者"), note="who wrote it; hashed"),
+            "author_member_id": Column(
+                kind=Kind.ID,
+                headers=("author_id", "作者id"),
+                fallbacks=("author", "member", "作者"),
+                note="who wrote it; hashed",
+            ),
             "certificate_id": Column(kind=Kind.KEY, headers=("证书编号",), note="product certificate"),
         },
     ),
@@ -312,7 +341,8 @@ TABLES: dict[str, Table] = {
             "at": Column(
                 kind=Kind.TIME,
                 required=True,
-                headers=("awarded", "time", "event_time", "发生时间", "事件时间"),
+                headers=("awarded", "event_time", "发生时间", "事件时间"),
+                fallbacks=_AT_WEAK,
                 note="when",
             ),
             "channel_id": _channel,
@@ -327,8 +357,12 @@ TABLES: dict[str, Table] = {
         columns={
             "date": _date,
             "platform": _platform,
-            "group_id": Column(kind=Kind.KEY, headers=_GROUP, note="the group, where the count is per group"),
-            "owner_staff_id": Column(kind=Kind.ID, headers=_STAFF, note="the owner, where it is per owner; hashed"),
+            "group_id": Column(
+                kind=Kind.KEY, headers=_GROUP, fallbacks=_GROUP_WEAK, note="the group, where the count is per group"
+            ),
+            "owner_staff_id": Column(
+                kind=Kind.ID, headers=_STAFF, fallbacks=_STAFF_WEAK, note="the owner, where it is per owner; hashed"
+            ),
             "new_members": Column(
                 kind=Kind.COUNT,
                 required=True,
@@ -382,7 +416,9 @@ TABLES: dict[str, Table] = {
         files=("owner_history", "群主变更"),
         columns={
             "group_id": _group,
-            "staff_id": Column(kind=Kind.ID, required=True, headers=_STAFF, note="the owner; hashed"),
+            "staff_id": Column(
+                kind=Kind.ID, required=True, headers=_STAFF, fallbacks=_STAFF_WEAK, note="the owner; hashed"
+            ),
             "from_at": Column(kind=Kind.TIME, required=True, headers=("from", "开始时间"), note="first moment"),
             "to_at": Column(kind=Kind.TIME, headers=("to", "结束时间"), not_before="from_at", note="last moment"),
         },
@@ -393,7 +429,9 @@ TABLES: dict[str, Table] = {
         holds="state",
         files=("channels", "渠道"),
         columns={
-            "channel_id": Column(kind=Kind.TEXT, required=True, headers=_CHANNEL, note="the channel"),
+            "channel_id": Column(
+                kind=Kind.TEXT, required=True, headers=_CHANNEL, fallbacks=_CHANNEL_WEAK, note="the channel"
+            ),
             "platform": _platform,
             "capacity": Column(kind=Kind.COUNT, headers=("容量",), note="joins a week at most"),
             "min_spend": Column(kind=Kind.NUMBER, headers=("最低投放",), note="least spend a week, in the currency"),
