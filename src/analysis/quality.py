@@ -187,7 +187,7 @@ class Evidence:
     has_activity, history_days, silent_days
         Whether there is a log, how long it is, and the silence that counts as leaving [days].
     n_platforms
-        Platforms that members are on.
+        Platforms that members are on; more than two count as two.
     groupings
         Columns by which members can be compared.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from analysis import labels
 from analysis.config import Leaving
 from analysis.errors import RefusedAnalysis
@@ -106,6 +108,27 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_da
         method=result.method,
         warnings=result.warnings,
     )
+
+
+def describe_stays(
+    stay: Stay | RefusedAnalysis, silence: Stay | RefusedAnalysis, *, leaving: Leaving, silent_days: int
+) -> list[Finding]:
+    """Return how long members stay, and how long they stay active where that is another question."""
+    first = describe_stay(stay, leaving=leaving, silent_days=silent_days)
+    if leaving != "explicit":
+        return [first]
+    return [first, describe_stay(silence, leaving="first_silence", silent_days=silent_days)]
+
+
+def describe_groupings(results: Mapping[str, LevelComparison | RefusedAnalysis], *, leaving: Leaving) -> list[Finding]:
+    """Return one finding per grouping."""
+    return [describe_levels(result, by=by, leaving=leaving) for by, result in results.items()]
+
+
+def foremost(differences: Sequence[Finding]) -> list[Finding]:
+    """Return the surest difference of all groupings, for the first screen; nothing where none is sure."""
+    sure = [finding for finding in differences if finding.status == Status.REVIEW]
+    return sorted(sure, key=lambda finding: finding.p_value)[:1]
 
 
 def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leaving: Leaving) -> Finding:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import nan
 from typing import TypeVar
+
+import pandas as pd
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis, WarningCode
@@ -69,6 +71,17 @@ class Tile:
     value: Mapping[str, str]
     label: Mapping[str, str]
     note: Mapping[str, str]
+
+
+def choose_headline(*findings: Finding) -> Finding:
+    """Return the first finding that was not refused, or the first."""
+    return next((finding for finding in findings if finding.status != Status.REFUSED), findings[0])
+
+
+def tabulate(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Return one row per claim: ``claim, about, status, n, n_events``."""
+    rows = [(finding.id, finding.group, str(finding.status), finding.n, finding.n_events) for finding in findings]
+    return pd.DataFrame(rows, columns=["claim", "about", "status", "n", "n_events"])
 
 
 def describe_refusal(claim: str, refused: RefusedAnalysis, *, group: str = "") -> Finding:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, tile_or_blank
+from analysis.intake.ledger import ImportRecord
 from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, Freshness, Gate, Overlap, Verdict
 
 
 def describe_verdicts(
-    verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate]
+    verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate] | RefusedAnalysis
 ) -> Finding:
     """Return the headline: how many questions the data carry, and the first thing to put right."""
     good = sum(verdict.good for verdict in verdicts)
@@ -62,6 +65,13 @@ def describe_freshness(result: Freshness | RefusedAnalysis) -> Finding:
     )
 
 
+def describe_gates(gates: Sequence[Gate] | RefusedAnalysis) -> list[Finding]:
+    """Return one finding per gate."""
+    if isinstance(gates, RefusedAnalysis):
+        return [describe_refusal("quality.gate", gates)]
+    return [describe_gate(gate) for gate in gates]
+
+
 def describe_gate(gate: Gate) -> Finding:
     """Return whether consent, or age, lets the data be used."""
     state = "unknown" if not gate.known else "pass" if gate.passed else "fail"
@@ -90,6 +100,31 @@ def describe_capture(share: float | RefusedAnalysis) -> Finding:
         unit="fraction",
         method="ratio of counts",
     )
+
+
+def describe_dating(leaving: Mapping[str, float] | RefusedAnalysis) -> Finding:
+    """Return how exactly leaving is dated: by the day, or only between two looks."""
+    if isinstance(leaving, RefusedAnalysis):
+        return describe_refusal("quality.dating", leaving)
+    n_left, n_wide = int(leaving["n_left"]), int(leaving["n_wide"])
+    share = n_wide / n_left if n_left else 0.0
+    return Finding(
+        id="quality.dating",
+        status=Status.REVIEW if n_wide else Status.PASS,
+        sentence=labels.both("quality.dating", n=n_left, interval=leaving["n_interval"], wide=n_wide),
+        estimate=share,
+        unit="fraction",
+        n=n_left,
+        method="count",
+    )
+
+
+def tabulate_corrections(ledger: Iterable[ImportRecord]) -> pd.DataFrame:
+    """Return what was put right on import, one row per file and kind: ``file, correction, n_rows``."""
+    rows = [
+        (record.file, correction, n) for record in ledger for correction, n in sorted(record.corrections.items()) if n
+    ]
+    return pd.DataFrame(rows, columns=["file", "correction", "n_rows"])
 
 
 def describe_overlap(result: Overlap | RefusedAnalysis) -> Finding:
@@ -140,9 +175,9 @@ def list_quality_tiles(
 
 
 def _first_fix(
-    verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate]
+    verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate] | RefusedAnalysis
 ) -> dict[str, str] | None:
-    for gate in gates:
+    for gate in () if isinstance(gates, RefusedAnalysis) else gates:
         if gate.known and not gate.passed:
             return labels.both(f"quality.fix.{gate.name}", n=gate.n)
     if isinstance(freshness, Freshness) and len(freshness.stale):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
-import pandas as pd
 from IPython.display import display
 
 from analysis import labels
@@ -43,8 +42,8 @@ def show_findings(*findings: Finding, locale: str) -> None:
 
 
 def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **options: Any) -> None:
-    """Draw ``plot(result, locale=…, **options)`` and show it; show nothing where the result was refused."""
-    if isinstance(result, RefusedAnalysis):
+    """Draw ``plot(result, locale=…, **options)`` and show it; show nothing where there is none."""
+    if _is_nothing(result):
         return
     for language in languages(locale):
         chart = plot(result, locale=language, **options)
@@ -57,11 +56,15 @@ def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **optio
         )
 
 
-def show_table(table: pd.DataFrame, *, title: str, columns: Mapping[str, str], locale: str, **facts: str) -> None:
-    """Show a table with its caption.
+def show_table(
+    result: Any, *, title: str, columns: Mapping[str, str], locale: str, part: str = "", **facts: str
+) -> None:
+    """Show a table with its caption; show nothing where the result was refused or the table is empty.
 
     Parameters
     ----------
+    result
+        A table, or a result whose ``part`` it is.
     title
         Key of the caption, under ``caption`` in the catalogue.
     columns
@@ -70,9 +73,14 @@ def show_table(table: pd.DataFrame, *, title: str, columns: Mapping[str, str], l
     facts
         Names of columns that the caption mentions, by placeholder.
     """
+    if _is_nothing(result):
+        return
+    table = getattr(result, part) if part else result
+    if table.empty:
+        return
     for language in languages(locale):
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
-        heads = "".join(f'<th scope="col">{escape(labels.text(f"heading.{name}", language))}</th>' for name in columns)
+        heads = "".join(f'<th scope="col">{escape(_heading(name, language))}</th>' for name in columns)
         rows = "".join(_row(row, columns, language) for row in table.to_dict("records"))
         caption = escape(labels.text(f"caption.{title}", language, **named))
         _show_html(
@@ -100,6 +108,15 @@ def _bullet(finding: Finding, language: str) -> str:
     )
     sentence = escape(finding.sentence[language])
     return f'<li class="status-{finding.status}"><b>{escape(status)}</b> {sentence}{doubts}</li>'
+
+
+def _is_nothing(result: Any) -> bool:
+    return isinstance(result, RefusedAnalysis) or (isinstance(result, Mapping) and not result)
+
+
+def _heading(name: str, language: str) -> str:
+    """A heading of its own, or else the visible name of the grouping that the column is."""
+    return labels.catalogue(language).get(f"heading.{name}", labels.name("column", name, language))
 
 
 def _row(row: Mapping[Any, Any], columns: Mapping[str, str], language: str) -> str:

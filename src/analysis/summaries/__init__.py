@@ -5,6 +5,7 @@ Spark on a cluster. Days are integers, so that no engine's dates are asked.
 """
 
 from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
+from analysis.summaries.churn import ChurnCounts, count_churn, find_known_day
 from analysis.summaries.counts import (
     add_early_activity,
     count_cohorts,
@@ -14,27 +15,33 @@ from analysis.summaries.counts import (
     count_stays,
 )
 from analysis.summaries.persons import list_groupings
+from analysis.summaries.quality import QualityCounts, count_quality
 from analysis.summaries.spells import find_spells, share_interval_censored
 from analysis.summaries.stays import check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 
 __all__ = [
+    "ChurnCounts",
     "Period",
+    "QualityCounts",
     "Run",
     "Tables",
     "add_cohort",
     "add_early_activity",
     "check_silence",
     "choose_leaving",
+    "count_churn",
     "count_cohorts",
     "count_daily",
     "count_landmark",
     "count_present",
+    "count_quality",
     "count_stays",
     "find_campaigns",
     "find_cut",
     "find_followup_end",
     "find_holidays",
+    "find_known_day",
     "find_spells",
     "find_stays",
     "list_groupings",

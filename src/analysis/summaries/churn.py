@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import narwhals as nw
 import pandas as pd
@@ -77,6 +77,13 @@ class ChurnCounts:
     early_landmarked: Counted
     daily: Counted
     present: Counted
+    early_day: int = EARLY_DAYS
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What of this the rules of reading rest on, by their names in ``survival.Rules``."""
+        names = ("leaving", "follow_up_end", "period", "campaigns", "cluster")
+        return {name: getattr(self, name) for name in names}
 
 
 def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -36,6 +37,23 @@ class QualityCounts:
     n_before: int
     n_owner_rows: int
     history_days: int
+    has_activity: bool
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What of this the verdicts rest on, by their names in ``quality.Evidence``."""
+        people = self.people["n_members"] if isinstance(self.people, pd.Series) else 0
+        left, wide = (self.leaving[["n_left", "n_wide"]]) if isinstance(self.leaving, pd.Series) else (0, 0)
+        pairs = self.platforms if isinstance(self.platforms, pd.DataFrame) else ()
+        return {
+            "n_members": int(people),
+            "n_left": int(left),
+            "n_wide": int(wide),
+            "has_activity": self.has_activity,
+            "history_days": self.history_days,
+            "n_platforms": 2 if len(pairs) else 1,
+            "groupings": self.groupings,
+        }
 
 
 def count_quality(tables: Tables, *, churn: Churn) -> QualityCounts:
@@ -54,6 +72,7 @@ def count_quality(tables: Tables, *, churn: Churn) -> QualityCounts:
         n_before=_count_before(tables, churn=churn),
         n_owner_rows=count_owner_rows(tables),
         history_days=tables.as_of_day - tables.first_day + 1,
+        has_activity=tables.has("activity", "member_id"),
     )
 
 
@@ -159,6 +178,8 @@ def count_people(tables: Tables) -> pd.Series:
 def count_leaving(tables: Tables) -> pd.Series:
     """Return how leaving is dated: ``n_left, n_exact, n_interval, n_wide`` (interval wider than a day)."""
     name = "memberships" if tables.has("memberships") else "members"
+    if not tables.has(name, "left_at") and not tables.has(name, "left_after", "left_by"):
+        raise RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": name, "column": "left_at"})
     counted = {"n_left": 0, "n_exact": 0, "n_interval": 0, "n_wide": 0}
     frame = tables.frame(name)
     if tables.has(name, "left_at"):

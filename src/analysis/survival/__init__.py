@@ -7,9 +7,16 @@ file, draws or looks at the clock. Loss by a day is 1 âˆ’ S(day) of the Kaplanâ€
 from analysis.survival.cohorts import CohortLoss, Triangle, estimate_cohort_loss, estimate_triangle, last_day_of
 from analysis.survival.groups import GroupWatch, watch_groups
 from analysis.survival.immortal import ImmortalTime, show_immortal_time
-from analysis.survival.levels import LevelComparison, compare_levels, estimate_hazard_ratios
+from analysis.survival.levels import (
+    LevelComparison,
+    answered,
+    compare_groupings,
+    compare_levels,
+    estimate_hazard_ratios,
+    tabulate_tests,
+)
 from analysis.survival.rules import MILESTONES, Rules
-from analysis.survival.stay import ExpectedExits, Now, Stay, count_now, estimate_exits, estimate_stay
+from analysis.survival.stay import ExpectedExits, Now, Stay, count_now, estimate_exits, estimate_stay, gather
 
 __all__ = [
     "MILESTONES",
@@ -22,6 +29,8 @@ __all__ = [
     "Rules",
     "Stay",
     "Triangle",
+    "answered",
+    "compare_groupings",
     "compare_levels",
     "count_now",
     "estimate_cohort_loss",
@@ -29,7 +38,9 @@ __all__ = [
     "estimate_hazard_ratios",
     "estimate_stay",
     "estimate_triangle",
+    "gather",
     "last_day_of",
     "show_immortal_time",
+    "tabulate_tests",
     "watch_groups",
 ]

@@ -10,6 +10,9 @@ from analysis import curves, inference
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.rules import Rules, count_members
 
+RECENT_DAYS = 120
+"""Groups are watched on members who joined this lately: attention is for what can still be mended."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupWatch:
@@ -30,8 +33,13 @@ class GroupWatch:
     method: str
     warnings: tuple[WarningCode, ...]
 
+    @property
+    def foremost(self) -> pd.DataFrame:
+        """The rows of the flagged groups, or of the three fastest to lose members where none is flagged."""
+        return self.table[self.table["flagged"]] if self.n_flagged else self.table.head(3)
 
-def watch_groups(counts: pd.DataFrame, *, joined_from: int, rules: Rules) -> GroupWatch:
+
+def watch_groups(counts: pd.DataFrame, *, rules: Rules, joined_within_days: int = RECENT_DAYS) -> GroupWatch:
     """Find the groups that lose newcomers faster than the community does.
 
     Expected leavers are those that the pooled hazard gives for the group's own days at risk, up to ``rules.day``
@@ -41,8 +49,8 @@ def watch_groups(counts: pd.DataFrame, *, joined_from: int, rules: Rules) -> Gro
     ----------
     counts
         Counts by ``group_id`` and ``cohort_day``.
-    joined_from
-        Only cohorts from this day on count [days since 1970-01-01].
+    joined_within_days
+        Only cohorts that began within so many days before the end of follow-up count.
 
     Raises
     ------
@@ -51,7 +59,7 @@ def watch_groups(counts: pd.DataFrame, *, joined_from: int, rules: Rules) -> Gro
     """
     if "group_id" not in counts:
         raise RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "memberships"})
-    recent = counts[(counts["cohort_day"] >= joined_from) & counts["group_id"].notna()]
+    recent = counts[(counts["cohort_day"] > rules.follow_up_end - joined_within_days) & counts["group_id"].notna()]
     by_day = recent.groupby(["group_id", "duration_days"], as_index=False)[
         ["n_events", "n_censored", "n_entered"]
     ].sum()

@@ -28,7 +28,12 @@ class ImmortalTime:
 
 
 def show_immortal_time(
-    counts: pd.DataFrame, landmark_counts: pd.DataFrame, *, by: str, known_day: int, rules: Rules
+    counts: pd.DataFrame,
+    landmark_counts: pd.DataFrame,
+    *,
+    known_day: int,
+    rules: Rules,
+    by: str = "early_activity",
 ) -> ImmortalTime:
     """Put the same grouping side by side, from day 0 as if known then and from the day when it is known.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,40 @@ class LevelComparison:
         return self.table.loc[0 if distance.isna().all() else distance.idxmax()]
 
 
+def compare_groupings(
+    levels: Mapping[str, pd.DataFrame | RefusedAnalysis], *, known_days: Mapping[str, int], rules: Rules
+) -> dict[str, LevelComparison | RefusedAnalysis]:
+    """Compare the levels of every grouping, each by itself; a refusal stands in its grouping's place.
+
+    Parameters
+    ----------
+    levels
+        Counts by grouping.
+    known_days
+        The day after joining on which each grouping is known.
+    """
+    return {
+        by: attempt(compare_levels, counts, by=by, rules=rules, known_day=known_days.get(by, 0))
+        for by, counts in levels.items()
+    }
+
+
+def answered(results: Mapping[str, LevelComparison | RefusedAnalysis]) -> dict[str, LevelComparison]:
+    """Return the comparisons that were not refused."""
+    return {by: result for by, result in results.items() if isinstance(result, LevelComparison)}
+
+
+def tabulate_tests(results: Mapping[str, LevelComparison | RefusedAnalysis]) -> pd.DataFrame:
+    """Return one row per log-rank test: ``by, statistic, df, p_value``."""
+    tests = {by: result.logrank for by, result in answered(results).items()}
+    rows = [
+        (by, test.statistic, test.df, test.p_value)
+        for by, test in tests.items()
+        if not isinstance(test, RefusedAnalysis)
+    ]
+    return pd.DataFrame(rows, columns=["by", "statistic", "df", "p_value"])
+
+
 def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: int = 0) -> LevelComparison:
     """Compare the levels of ``by``: loss by ``rules.day``, restricted mean stay, log-rank test, all pairs.
 
@@ -66,6 +101,7 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
     RefusedAnalysis
         One level, or too few leavers.
     """
+    cluster = "" if rules.cluster == by else rules.cluster
     merged, doubts = merge_small(counts, by=by, min_cell=rules.min_cell)
     if merged[by].nunique() < 2:
         raise RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": by})
@@ -73,7 +109,7 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
         raise RefusedAnalysis(
             RefusalCode.TOO_FEW_EVENTS, {"n_events": int(merged["n_events"].sum()), "needed": FEW_EVENTS}
         )
-    read: dict[str, Any] = {"cluster": rules.cluster, "confidence": rules.confidence}
+    read: dict[str, Any] = {"cluster": cluster, "confidence": rules.confidence}
     curve = curves.estimate_survival(merged, by=(by,), **read)
     loss = curves.compare_at(merged, by=by, day=rules.day, **read)
     rmst = curves.compare_rmst(merged, by=by, horizon_days=rules.horizon_days, **read)
@@ -85,7 +121,7 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
         strata=rules.strata,
         rho=rules.rho,
         gamma=rules.gamma,
-        cluster=rules.cluster,
+        cluster=cluster,
     )
     return LevelComparison(
         by=by,

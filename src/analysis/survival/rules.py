@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -58,6 +58,10 @@ class Rules:
     gamma: float = 0.0
     strata: tuple[str, ...] = ()
     confidence: float = 0.95
+
+    def by_silence(self) -> Rules:
+        """Return the rules for a curve of silence beside one of leaving: members do not fall silent by group."""
+        return replace(self, leaving="first_silence", cluster="")
 
 
 def refuse_cohorts(rules: Rules) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis import curves
+from analysis.config import Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.rules import MILESTONES, Rules, list_doubts
 
@@ -22,6 +23,7 @@ class Stay:
     curve stays above one half.
     """
 
+    leaving: Leaving
     curve: curves.Curve
     milestones: pd.DataFrame
     day: int
@@ -86,6 +88,7 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     loss = curves.estimate_at(curve, days=(rules.day,)).iloc[0]
     median = curves.estimate_median(curve).iloc[0]
     return Stay(
+        leaving=rules.leaving,
         curve=curve,
         milestones=milestones,
         day=rules.day,
@@ -117,9 +120,12 @@ def count_now(daily: pd.DataFrame, *, as_of_day: int, days: int = 7) -> Now:
     return Now(n_present=present, n_joined=joined, n_left=left, net=joined - left)
 
 
-def estimate_exits(
-    curve: curves.Curve, present: pd.DataFrame, *, days: int = 7, confidence: float = 0.95
-) -> ExpectedExits:
+def gather(*stays: Stay | RefusedAnalysis) -> dict[Leaving, Stay]:
+    """Return the stays that were estimated, by definition of leaving, to be drawn together."""
+    return {stay.leaving: stay for stay in stays if isinstance(stay, Stay)}
+
+
+def estimate_exits(stay: Stay, present: pd.DataFrame, *, days: int = 7, confidence: float = 0.95) -> ExpectedExits:
     """Return how many of those present are expected to leave within ``days`` days.
 
     Each member of tenure a leaves with probability 1 − S(a + days) / S(a). Nobody is counted whose tenure
@@ -127,6 +133,8 @@ def estimate_exits(
 
     Parameters
     ----------
+    stay
+        The community's own curve.
     present
         Members present by tenure: ``tenure_days, n_present``.
 
@@ -135,7 +143,7 @@ def estimate_exits(
     The interval adds the binomial spread of the exits to the curve's own error (Greenwood's increments over
     the window), taken as fully correlated between tenures, which is on the safe side.
     """
-    table = curve.table
+    table = stay.curve.table
     reach = int(table["day"].max())
     survival = table.set_index("day")["survival"].reindex(range(reach + 1)).ffill().fillna(1.0).to_numpy()
     risk, events = table["n_at_risk"].to_numpy(float), table["n_events"].to_numpy(float)
