@@ -13,7 +13,7 @@ from analysis.findings.churn import (
     foremost,
     list_tiles,
 )
-from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, tabulate
+from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, rank, tabulate
 from analysis.findings.quality import (
     describe_capture,
     describe_dating,
@@ -53,6 +53,7 @@ __all__ = [
     "foremost",
     "list_quality_tiles",
     "list_tiles",
+    "rank",
     "tabulate",
     "tabulate_corrections",
 ]

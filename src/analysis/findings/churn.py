@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 from analysis import labels
 from analysis.config import Leaving
@@ -81,7 +82,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_da
     claim = "churn.survival" if leaving == "explicit" else "churn.silence"
     if isinstance(result, RefusedAnalysis):
         return describe_refusal(claim, result)
-    half = "reached" if result.median_days == result.median_days else "beyond"
+    half = "beyond" if isnan(result.median_days) else "reached" if result.median_days > 0 else "at_once"
     return Finding(
         id=claim,
         status=Status.REVIEW if result.warnings else Status.PASS,
@@ -246,14 +247,15 @@ def list_tiles(
     exits: ExpectedExits | RefusedAnalysis,
     groups: GroupWatch | RefusedAnalysis,
     leaving: Leaving,
+    day: int,
 ) -> tuple[Tile, ...]:
     """Return the key figures of the page, at most seven; what was refused is left blank."""
     present = "present" if leaving == "explicit" else "active"
     return (
         tile_or_blank(present, now, lambda it: {"n": it.n_present}),
         tile_or_blank("net", now, lambda it: {"n": it.net, "joined": it.n_joined, "left": it.n_left}),
-        tile_or_blank("loss_7", week, _cohort_facts),
-        tile_or_blank("loss_30", cohort, _cohort_facts),
+        tile_or_blank("loss_7", week, _cohort_facts, n=7),
+        tile_or_blank("loss_30", cohort, _cohort_facts, n=day),
         tile_or_blank("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high}),
         tile_or_blank("exits", exits, lambda it: {"n": it.estimate, "low": it.ci_low, "high": it.ci_high}),
         tile_or_blank("attention", groups, lambda it: {"n": it.n_flagged, "groups": len(it.table)}),
@@ -261,7 +263,7 @@ def list_tiles(
 
 
 def _cohort_facts(result: CohortLoss) -> dict[str, object]:
-    return {"loss": result.estimate, "n": result.day, "cohort": (result.cohort_first_day, result.cohort_last_day)}
+    return {"loss": result.estimate, "cohort": (result.cohort_first_day, result.cohort_last_day)}
 
 
 def _left(leaving: Leaving) -> dict[str, str]:

@@ -78,6 +78,12 @@ def choose_headline(*findings: Finding) -> Finding:
     return next((finding for finding in findings if finding.status != Status.REFUSED), findings[0])
 
 
+def rank(*findings: Finding) -> list[Finding]:
+    """Return findings by what they ask of the reader: to act first, what could not be answered last."""
+    order = (Status.FAIL, Status.REVIEW, Status.PASS, Status.REFUSED)
+    return sorted(findings, key=lambda finding: order.index(finding.status))
+
+
 def tabulate(findings: Iterable[Finding]) -> pd.DataFrame:
     """Return one row per claim: ``claim, about, status, n, n_events``."""
     rows = [(finding.id, finding.group, str(finding.status), finding.n, finding.n_events) for finding in findings]
@@ -92,16 +98,20 @@ def describe_refusal(claim: str, refused: RefusedAnalysis, *, group: str = "") -
     )
 
 
-def tile_or_blank(key: str, result: T | RefusedAnalysis, facts: Callable[[T], Mapping[str, object]]) -> Tile:
-    """Return the key figure ``key`` filled from ``result``, or a blank one where the result was refused."""
-    label = labels.both(f"tile.{key}.label")
+def tile_or_blank(
+    key: str, result: T | RefusedAnalysis, facts: Callable[[T], Mapping[str, object]], **given: object
+) -> Tile:
+    """Return the key figure ``key`` filled from ``result``, or a blank one where the result was refused.
+
+    ``given`` facts are known even then.
+    """
+    label = labels.both(f"tile.{key}.label", **given)
     if isinstance(result, RefusedAnalysis):
         blank = dict.fromkeys(labels.LOCALES, labels.MISSING)
         return Tile(value=blank, label=label, note=labels.both("tile.refused"))
     filled = facts(result)
-    return Tile(
-        value=labels.both(f"tile.{key}.value", **filled), label=label, note=labels.both(f"tile.{key}.note", **filled)
-    )
+    value, note = (labels.both(f"tile.{key}.{part}", **filled) for part in ("value", "note"))
+    return Tile(value=value, label=label, note=note)
 
 
 def _named(facts: Mapping[str, object]) -> dict[str, object]:
