@@ -4,7 +4,8 @@
 lazy frames, cut at the as-of day; ``write_tables`` writes a simulated community as an import would.
 """
 
+from analysis.intake.importing import FileReport, ImportReport, import_sources
 from analysis.intake.storage import write_tables
 from analysis.intake.store import Tables, open_tables
 
-__all__ = ["Tables", "open_tables", "write_tables"]
+__all__ = ["FileReport", "ImportReport", "Tables", "import_sources", "open_tables", "write_tables"]

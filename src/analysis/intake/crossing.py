@@ -81,7 +81,9 @@ def drop_impossible(
     if sum(corrections.values()) > LIMIT * n_rows:
         return Crossed(relation=relation, corrections={}, problems=_explain(file, corrections, day))
     possible = f"{relation}_possible"
-    con.execute(f"CREATE TEMP VIEW {possible} AS SELECT r.* FROM {joined} WHERE NOT ({unknown}) AND ({early}) IS NOT TRUE")
+    con.execute(
+        f"CREATE TEMP VIEW {possible} AS SELECT r.* FROM {joined} WHERE NOT ({unknown}) AND ({early}) IS NOT TRUE"
+    )
     return Crossed(relation=possible, corrections=corrections, problems=())
 
 

@@ -16,7 +16,7 @@ from analysis.intake.progress import Silent
 
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".csv.gz", ".tsv.gz")
 _CHUNK = 1 << 20
-_DATE = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
+DATE = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def _day_or(name: str, taken: int | None) -> int | None:
 
 def _days(text: str) -> list[int]:
     found = []
-    for match in _DATE.finditer(text):
+    for match in DATE.finditer(text):
         try:
             date = dt.date(int(match[1]), int(match[3]), int(match[4]))
         except ValueError:

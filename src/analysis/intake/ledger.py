@@ -12,7 +12,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ FILE = "imports.json"
 SOURCES_OF_AS_OF = ("members", "memberships", "activity", "interactions", "events")
 """The tables that must reach a day before that day counts as complete."""
 
+_COUNTS = ("n_added", "n_changed", "n_unchanged", "n_vanished")
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
 
 
@@ -73,10 +74,11 @@ class ImportRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """All records, in order of import, and the sign of the salt."""
+    """All records, in order of import, with the sign of the salt and the time zone of the stored rows."""
 
     records: tuple[ImportRecord, ...] = ()
     salt: str = ""
+    timezone: str = ""
 
 
 def read_ledger(folder: Path) -> Ledger:
@@ -92,15 +94,34 @@ def read_ledger(folder: Path) -> Ledger:
         return Ledger()
     try:
         data = json.loads(file.read_text("utf-8"))
-        return Ledger(salt=data["salt"], records=tuple(_read_record(record) for record in data["imports"]))
+        records = tuple(_read_record(record) for record in data["imports"])
+        return Ledger(records=records, salt=data["salt"], timezone=data["timezone"])
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{file}: cannot be read. Import into a new folder, or restore it from a backup.") from None
 
 
 def write_ledger(ledger: Ledger, folder: Path) -> None:
     """Write the ledger, the same bytes for the same content."""
-    data = {"salt": ledger.salt, "imports": [asdict(record) for record in ledger.records]}
+    data = {"salt": ledger.salt, "timezone": ledger.timezone, "imports": [asdict(record) for record in ledger.records]}
     (folder / FILE).write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def extend(records: Sequence[ImportRecord], more: Sequence[ImportRecord]) -> tuple[ImportRecord, ...]:
+    """Return the records with new ones; a file read once more keeps its place.
+
+    Where reading it again changed nothing, what it did the first time stays on record.
+    """
+    found = list(records)
+    for record in more:
+        again = next((k for k, old in enumerate(found) if _names(old) == _names(record)), None)
+        if again is None:
+            found.append(record)
+        elif record.n_added or record.n_changed or record.n_vanished:
+            found[again] = record
+        else:
+            counts = {name: getattr(found[again], name) for name in _COUNTS}
+            found[again] = replace(record, **counts)
+    return tuple(found)
 
 
 def iso(day: int) -> str:
@@ -143,20 +164,27 @@ def coverage(records: Iterable[ImportRecord], community: Community) -> dict[tupl
 def stream_of(file: str, community: Community | None = None) -> str:
     """Return what stays the same in the names of one source's weekly exports.
 
-    A pattern of the configuration that matches the file speaks first, so that its owner decides.
+    A pattern of the configuration that matches the file speaks first, so that its owner decides. Folders below
+    the SOURCE keep sources apart.
 
     Examples
     --------
-    >>> stream_of("Members_2026-11-14.csv.gz"), stream_of("members w3 (1).xlsx"), stream_of("members_nov.csv")
-    ('members', 'members', 'members')
+    >>> stream_of("Members_2026-11-14.csv.gz"), stream_of("members w3 (1).xlsx"), stream_of("qq/members_nov.csv")
+    ('members', 'members', 'qq_members')
     """
     patterns: Sequence[str] = tuple(community.sources) if community else ()
-    name = next((pattern for pattern in patterns if fnmatch.fnmatch(file, pattern)), file).lower()
-    stem = re.sub(r"(\.(csv|tsv|txt|xlsx|xls|parquet|gz))+$", "", name)
-    stem = re.sub(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}|\(\d+\)|\d+\s*[年月日周]|[*?]", " ", stem)
+    folder, _, base = file.partition("#")[0].rpartition("/")
+    base = next((pattern for pattern in patterns if fnmatch.fnmatchcase(base, pattern)), base)
+    name = f"{folder} {base}".lower()
+    stem = re.sub(r"(\.(csv|tsv|txt|xlsx|xls|parquet|gz)\*?)+$", "", name)
+    stem = re.sub(r"\d{4}[-_.]?\d{2}[-_.]?\d{2}|\(\d+\)|\d+\s*[年月日周]|[*?\[\]/]", " ", stem)
     words = re.split(r"[\s_\-.]+", stem)
     passing = re.compile(rf"\d+|(w|wk|week|part|p|v|q)\d+|{_MONTHS}")
     return "_".join(word for word in words if word and not passing.fullmatch(word))
+
+
+def _names(record: ImportRecord) -> tuple[object, ...]:
+    return record.sha256, record.file, record.table, record.export_day
 
 
 def _read_record(data: dict[str, Any]) -> ImportRecord:

@@ -4,6 +4,8 @@ The newer export wins per key; of equal or unknown days, the one imported last. 
 adds rows that were missing and overwrites nothing. Where two streams of exports fill the same row, a blank
 of the one never wipes a value of the other. Nothing is deleted: keys that a newer export no longer has are
 marked as vanished.
+
+Moments may coincide (two comments in one minute), so rows of one key and moment are told apart by their number.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import duckdb
 
 from analysis.intake.ledger import ImportRecord
 from analysis.intake.storage import HIDDEN, columns_of, copy_to_parquet, name_of, origin_column, quote
-from analysis.schema import TABLES, day_column
+from analysis.schema import TABLES, Kind, day_column
 
 _RUN = "in_this_run"
 _FLAGS = ("is_added", "is_changed", "comes", "was_vanished")
@@ -77,11 +79,12 @@ def merge(con: duckdb.DuckDBPyConnection, export: Export, *, stored: str, into: 
     values = {name: _value(name, export, key=key, old=old, new=new) for name in columns}
     picks = [f"{value} AS {name_of(name)}" for name, value in values.items()]
     picks += _memory(export, _window(con, export)) + _flags(values, key=key, old=old, new=new)
-    same_key = " AND ".join(f"{_side('o', name, old)} IS NOT DISTINCT FROM {_side('n', name, new)}" for name in key)
+    same = [f"{_side('o', name, old)} IS NOT DISTINCT FROM {_side('n', name, new)}" for name in key]
+    before = _numbered(stored or _nothing(old), export.table, old)
+    after = _numbered(export.relation, export.table, new)
     con.execute(f"""
         CREATE TABLE {into} AS SELECT {", ".join(picks)}
-        FROM (SELECT *, TRUE AS here FROM {stored or _nothing(old)}) AS o
-        FULL OUTER JOIN (SELECT *, TRUE AS here FROM {export.relation}) AS n ON {same_key}
+        FROM ({before}) AS o FULL OUTER JOIN ({after}) AS n ON {" AND ".join([*same, "o.nth = n.nth"])}
     """)
     return _count(con, into)
 
@@ -93,6 +96,18 @@ def write_merged(con: duckdb.DuckDBPyConnection, table: str, relation: str, file
     ordered = dict.fromkeys([*(name for name in known if name in there), *there])
     key = ", ".join(name_of(name) for name in TABLES[table].key if name in there)
     copy_to_parquet(con, f"SELECT {', '.join(map(name_of, ordered))} FROM {relation} ORDER BY {key}", file)
+
+
+def _numbered(relation: str, table: str, there: Mapping[str, str]) -> str:
+    """Return the SQL of a relation whose rows are numbered within their key."""
+    spec = TABLES[table]
+    unique = spec.holds == "state" or any(spec.columns[name].kind is Kind.DAY for name in spec.key)
+    if unique:
+        return f"SELECT *, TRUE AS here, 1 AS nth FROM {relation}"
+    key = ", ".join(name_of(name) for name in spec.key if name in there)
+    rest = [name_of(name) for name in sorted(there) if name not in (*spec.key, *HIDDEN, _RUN)]
+    order = f"ORDER BY {', '.join(rest)}" if rest else ""
+    return f"SELECT *, TRUE AS here, row_number() OVER (PARTITION BY {key} {order}) AS nth FROM {relation}"
 
 
 def _value(name: str, export: Export, *, key: Sequence[str], old: Mapping[str, str], new: Mapping[str, str]) -> str:

@@ -59,6 +59,18 @@ def columns_of(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
     return {row[0]: row[1] for row in described}
 
 
+def count_rows(folder: Path) -> dict[str, int]:
+    """Return the number of rows of every table in a folder."""
+    files = {table: folder / f"{table}.parquet" for table in TABLES}
+    with connect() as con:
+        query = "SELECT count(*) FROM "
+        return {
+            table: (con.execute(query + quote(str(file))).fetchone() or (0,))[0]
+            for table, file in files.items()
+            if file.is_file()
+        }
+
+
 def quote(text: str) -> str:
     """Return an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -170,7 +170,10 @@ def _cuts(
     later |= {name: interval for name in _INTERVAL if name in later}
     cuts: dict[str, str] = {}
     for moment, condition in later.items():
-        cuts |= {name: f"CASE WHEN NOT ({condition}) IS TRUE THEN {name_of(name)} END" for name in (moment, day_column(moment))}
+        cuts |= {
+            name: f"CASE WHEN NOT ({condition}) IS TRUE THEN {name_of(name)} END"
+            for name in (moment, day_column(moment))
+        }
     leaving = " OR ".join(later[name] for name in ("left_at", *_INTERVAL) if name in later)
     if "leave_reason" in there and leaving:
         cuts["leave_reason"] = f"CASE WHEN NOT ({leaving}) IS TRUE THEN leave_reason END"

@@ -1,0 +1,175 @@
+"""The shell: prints and exits, decides nothing.
+
+Exit codes: 0 done; 1 some notebook failed; 2 configuration, parameters or data invalid and nothing touched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from analysis.config import read_config
+from analysis.errors import AnalysisError
+from analysis.intake import FileReport, ImportReport, Tables, import_sources, open_tables
+from analysis.intake.ledger import coverage, iso
+from analysis.intake.needs import list_needs
+from analysis.intake.progress import OnTerminal
+from analysis.intake.storage import count_rows
+
+CORRECTIONS = {
+    "trimmed": "cells with white space or invisible characters round them: taken away",
+    "full_width": "cells with full-width letters or digits: made half-width",
+    "duplicate_rows": "rows that stood there twice: taken once",
+    "summed_rows": "rows that share a member and a day: added up",
+    "unknown_word": "cells with a word that is not on the list: taken as unknown",
+    "cut_text": "cells longer than 200 characters: cut",
+    "no_time": "cells such as 0000-00-00: taken as empty",
+    "unknown_member": "rows of people who are not in the members table: left out",
+    "before_joining": "rows dated before the member joined: left out",
+    "bot": "commits by bots: left out",
+    "impossible_date": "commits with impossible dates: left out",
+}
+"""What was put right, in words, by code."""
+
+
+class _Group(TyperGroup):
+    """Commands whose foreseen failures are told without a traceback, with exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except AnalysisError as error:
+            typer.echo(f"{error}\nNothing was changed.", err=True)
+        except OSError as error:
+            place = error.filename or "a file"
+            typer.echo(f"{place}: {error.strerror or error}. Check the path, its permissions and free space.", err=True)
+        raise typer.Exit(2)
+
+
+app = typer.Typer(cls=_Group, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def community() -> None:
+    """From a community's exports to reports: who leaves, when, and what differs."""
+
+
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Files, folders of files, git repositories.")
+    ],
+    into: Annotated[Path, typer.Option(metavar="DIR", help="The community's folder; made where absent.")],
+    taken_at: Annotated[str, typer.Option(metavar="DATE", help="Day of exports whose names carry none.")] = "",
+) -> None:
+    """Check exports and merge them into a community's tables; they may overlap, repeat or come late."""
+    with OnTerminal(Console(stderr=True)) as progress:
+        report = import_sources(sources, into=into, taken_at=taken_at, progress=progress)
+    _show_import(report, _stdout())
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The community.yml.")],
+    as_of: Annotated[str, typer.Option(metavar="DATE", help="Look as at the end of this day.")] = "",
+) -> None:
+    """Say whether the settings are valid, what the tables hold, and what is missing."""
+    _show_tables(open_tables(read_config(config), as_of=as_of), _stdout())
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _stdout() -> Console:
+    """Return the console of standard output, wide enough for tables where it is a file or a pipe."""
+    return Console() if Console().is_terminal else Console(width=140)
+
+
+def _show_import(report: ImportReport, console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("table")
+    for column in ("rows", "added", "changed", "unchanged", "vanished", "put right"):
+        table.add_column(column, justify="right")
+    for file in report.files:
+        table.add_row(*_import_row(file))
+    console.print(table)
+    for file in report.files:
+        _show_notes(file, console)
+    for name, n in report.stored_corrections.items():
+        _say(console, f"{name} imported before: {n:,} {CORRECTIONS['before_joining']}")
+    stored = ", ".join(f"{name} {n:,}" for name, n in report.n_rows.items())
+    _say(console, f"Stored now: {stored} rows.")
+    if report.as_of_day is not None:
+        _say(console, f"All sources are complete up to {iso(report.as_of_day)}.")
+    path = report.community.path
+    if report.is_new:
+        _say(console, f"Wrote {path}: look it over, the time zone ({report.community.timezone}) above all.")
+    _say(console, f"Next: community report {path}")
+
+
+def _import_row(file: FileReport) -> list[str]:
+    record = file.record
+    if file.is_repeated:
+        return [record.file, record.table, f"{record.n_rows:,}", "imported before", "", "", "", ""]
+    counts = (record.n_rows, record.n_added, record.n_changed, record.n_unchanged, record.n_vanished)
+    return [record.file, record.table, *(f"{n:,}" for n in counts), f"{sum(record.corrections.values()):,}"]
+
+
+def _show_notes(file: FileReport, console: Console) -> None:
+    if file.is_repeated:
+        return
+    for code, n in file.record.corrections.items():
+        _say(console, f"{file.record.file}: {n:,} {CORRECTIONS.get(code, code.replace('_', ' '))}")
+    if file.record.n_vanished:
+        n = file.record.n_vanished
+        _say(
+            console,
+            f"{file.record.file}: {n:,} stored rows that a newer export no longer has: kept, marked as vanished",
+        )
+    if file.ignored:
+        _say(console, f"{file.record.file}: columns not used: {', '.join(file.ignored)}")
+
+
+def _show_tables(tables: Tables, console: Console) -> None:
+    rows = count_rows(tables.community.tables_folder)
+    covered = coverage(tables.ledger, tables.community)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("table", "rows", "first day", "last day", "source", "complete up to", "columns"):
+        table.add_column(column, overflow="fold", justify="right" if column == "rows" else "left")
+    for name, columns in tables.columns.items():
+        records = [record for record in tables.ledger if record.table == name]
+        firsts = [record.first_day for record in records if record.first_day is not None]
+        lasts = [record.last_day for record in records if record.last_day is not None]
+        reached = {stream: day for (of, stream), day in covered.items() if of == name}
+        shown = [column for column in columns if not column.endswith("_day")]
+        table.add_row(
+            name,
+            f"{rows.get(name, 0):,}",
+            iso(min(firsts)) if firsts else "",
+            iso(max(lasts)) if lasts else "",
+            "\n".join(reached),
+            "\n".join(map(iso, reached.values())),
+            ", ".join(column for column in shown if column != "day"),
+        )
+    _say(console, f"{tables.community.path}: the settings are valid.")
+    console.print(table)
+    _say(console, f"Looked at: {iso(tables.first_day)} to {iso(tables.as_of_day)} ({tables.community.timezone}).")
+    for column in tables.refused_columns:
+        _say(console, f"Left out: {column}, which knows days after {iso(tables.as_of_day)}.")
+    for need in list_needs(tables):
+        _say(console, f"Missing for {need.asked}: {need.missing}." if need.missing else f"Enough for {need.asked}.")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print plain words: markup in names is inert."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,236 @@
+"""Export files → checked rows of tables, with every fault of every file collected on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from analysis.config import Community
+from analysis.errors import Problem, SchemaError
+from analysis.intake.check import Checked, read_table
+from analysis.intake.exports import ExportFile, sign
+from analysis.intake.files import Staged, open_staged
+from analysis.intake.git_log import read_history
+from analysis.intake.headers import match_tables
+from analysis.intake.ledger import ImportRecord, Ledger
+from analysis.intake.progress import Silent
+from analysis.schema import TABLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Where one import works: a connection, a folder that is removed afterwards, and who watches."""
+
+    con: duckdb.DuckDBPyConnection
+    folder: Path
+    progress: Silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """One export file as text cells: one relation, or one per sheet."""
+
+    export: ExportFile
+    sha256: str
+    staged: Sequence[Staged]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """One table's checked rows from one file.
+
+    Parameters
+    ----------
+    file
+        Name for messages and the ledger.
+    opened
+        The file.
+    checked
+        Its rows.
+    columns, constants
+        Our column -> header; our column -> one value for every row.
+    corrections
+        Rows put right or left out, by code.
+    """
+
+    file: str
+    opened: Opened
+    checked: Checked
+    columns: Mapping[str, str]
+    constants: Mapping[str, str]
+    corrections: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        """The table that takes the rows."""
+        return self.checked.table
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """Our columns that it fills."""
+        return tuple([*self.columns, *self.constants])
+
+
+def open_all(
+    exports: Sequence[ExportFile], *, bench: Bench, ledger: Ledger, settings: str
+) -> tuple[list[Opened], list[ImportRecord], list[Problem]]:
+    """Stage files, except those imported before.
+
+    Parameters
+    ----------
+    exports
+        The files.
+    bench
+        Where to work.
+    ledger
+        What was imported before.
+    settings
+        Sign of the settings with which files would now be read; "" where there are none yet.
+
+    Returns
+    -------
+    tuple
+        Files as text cells; records of files imported before; problems.
+    """
+    opened: list[Opened] = []
+    repeated: list[ImportRecord] = []
+    problems: list[Problem] = []
+    for export in exports:
+        sha256 = sign(export.path, progress=bench.progress)
+        if any(sha256 == other.sha256 and export.day == other.export.day for other in opened):
+            continue
+        known = find_repeated(ledger, sha256, day=export.day, settings=settings)
+        if known:
+            repeated += known
+            continue
+        try:
+            staged = _stage(export, len(opened), bench)
+        except SchemaError as error:
+            problems += error.problems
+        else:
+            opened.append(Opened(export=export, sha256=sha256, staged=staged))
+    return opened, repeated, problems
+
+
+def find_repeated(ledger: Ledger, sha256: str, *, day: int | None, settings: str) -> list[ImportRecord]:
+    """Return the records of the very same file, read in the same way, or nothing.
+
+    A file some of whose rows were left out for want of their members is worth reading again.
+    """
+    same = [record for record in ledger.records if record.sha256 == sha256 and day in (None, record.export_day)]
+    stale = any(record.settings != settings or "unknown_member" in record.corrections for record in same)
+    return [] if stale else same
+
+
+def open_histories(
+    repositories: Sequence[Path], *, bench: Bench, timezone: str
+) -> tuple[list[ExportFile], list[Problem]]:
+    """Turn git repositories into export files."""
+    exports: list[ExportFile] = []
+    problems: list[Problem] = []
+    for position, repository in enumerate(repositories):
+        folder = bench.folder / f"history_{position}"
+        folder.mkdir()
+        try:
+            history = read_history(repository, into=folder, timezone=timezone)
+        except SchemaError as error:
+            problems += error.problems
+            continue
+        for table, path in history.files.items():
+            corrections = history.corrections if table == "activity" else {}
+            exports.append(ExportFile(path=path, name=path.name, corrections=corrections))
+    return exports, problems
+
+
+def take_all(
+    opened: Sequence[Opened], *, bench: Bench, community: Community, salt: str
+) -> tuple[list[Taken], list[Problem]]:
+    """Match every file to its tables and check its rows."""
+    taken: list[Taken] = []
+    problems: list[Problem] = []
+    for file in opened:
+        for staged in file.staged:
+            try:
+                found = _take(file, staged, bench=bench, community=community, salt=salt)
+            except SchemaError as error:
+                problems += error.problems
+                continue
+            taken += found
+            problems += [problem for one in found for problem in one.checked.problems]
+    return taken, problems
+
+
+def in_order(taken: Sequence[Taken], table: str) -> list[Taken]:
+    """Return what goes into one table, older exports first; those of unknown day last, as they were named."""
+    mine = [one for one in taken if one.table == table]
+    return sorted(mine, key=lambda one: (one.opened.export.day is None, one.opened.export.day or 0))
+
+
+def find_uneven_keys(taken: Sequence[Taken], ledger: Ledger) -> list[Problem]:
+    """Return a problem for every file whose rows cannot be told from those stored.
+
+    Where some exports of a state name the platform and others do not, the same member would count twice.
+    """
+    problems = []
+    for table in sorted({one.table for one in taken if TABLES[one.table].holds == "state"}):
+        optional = {name for name in TABLES[table].key if not TABLES[table].columns[name].required}
+        before = {record.file: optional & set(record.columns) for record in ledger.records if record.table == table}
+        now = {one.file: optional & set(one.filled) for one in taken if one.table == table}
+        for column in sorted(optional):
+            having = [file for file, columns in {**before, **now}.items() if column in columns]
+            lacking = [file for file, columns in now.items() if column not in columns]
+            if having and len(having) < len({**before, **now}):
+                problems += [_uneven(file, table, column) for file in lacking or now]
+    return problems
+
+
+def _uneven(file: str, table: str, column: str) -> Problem:
+    return Problem(
+        file=file,
+        column=column,
+        rule=f"part of what names a row of {table}, but only some of the exports have it",
+        remedy=f"Say it in community.yml under sources (constants: {{{column}: NAME}}), and import all into a new folder",
+    )
+
+
+def _stage(export: ExportFile, position: int, bench: Bench) -> list[Staged]:
+    folder = bench.folder / f"file_{position}"
+    folder.mkdir(exist_ok=True)
+    tell = bench.progress.reading(f"Reading {export.name}")
+    return open_staged(export.path, con=bench.con, workdir=folder, progress=tell)
+
+
+def _named(export: ExportFile, file: str) -> str:
+    """Return a staged file's name with its folder below the SOURCE."""
+    return export.name.removesuffix(export.path.name) + file
+
+
+def _take(file: Opened, staged: Staged, *, bench: Bench, community: Community, salt: str) -> list[Taken]:
+    taken = []
+    for table, columns, constants in match_tables(staged, community):
+        with bench.progress.querying(bench.con, f"Checking {staged.file}"):
+            checked = read_table(
+                staged,
+                table,
+                columns,
+                constants,
+                community=community,
+                salt=salt,
+                export_day=file.export.day,
+                con=bench.con,
+            )
+        corrections = {**checked.corrections, **file.export.corrections}
+        taken.append(
+            Taken(
+                file=_named(file.export, staged.file),
+                opened=file,
+                checked=checked,
+                columns=columns,
+                constants=constants,
+                corrections=corrections,
+            )
+        )
+    return taken
