@@ -11,6 +11,7 @@ from analysis.errors import RefusedAnalysis
 from analysis.summaries import (
     Run,
     choose_leaving,
+    count_present,
     find_cut,
     find_followup_end,
     find_stays,
@@ -113,6 +114,27 @@ def test_dissolved_groups_and_clean_ups_end_follow_up_without_event():
     }
     reasons = stays["leave_reason"].fillna("").to_dict()
     assert reasons == {"a": "group_dissolved", "b": "self_quit", "c": "capacity_cleanup", "d": "", "e": "unknown"}
+
+
+def test_who_is_in_a_group_that_nobody_looks_at_is_out_of_sight_not_there():
+    """Group g was last looked at on day 60, h on 98. a is listed in g: known to be there up to day 59. b moved from g
+    to h: there. c is listed in g, and left h on 70: last seen on 70, and may still be in g. d joined g on day 60."""
+    tables = MemoryTables(
+        as_of_day=100,
+        snapshots=[{"source": "s", "group_id": g, "taken_at": d} for g, d in [("g", 50), ("g", 60), ("h", 98)]],
+        memberships=[
+            membership("a", "g", 10),
+            membership("b", "g", 10),
+            membership("b", "h", 20),
+            membership("c", "g", 10),
+            membership("c", "h", 20, 70, "self_quit"),
+            membership("d", "g", 60),
+        ],
+    )
+    stays = stays_of(tables)
+    assert triples(stays) == {"a": [(0, 49, 0)], "b": [(0, 83, 0)], "c": [(0, 60, 0)], "d": [(0, 0, 0)]}
+    assert stays["leave_reason"].fillna("").tolist() == ["out_of_sight", "", "out_of_sight", "out_of_sight"]
+    assert count_present(tables, churn=Churn())["n_present"].sum() == 4
 
 
 def test_leaving_of_members_where_there_are_no_memberships():

@@ -21,7 +21,7 @@ from analysis.summaries.persons import (
     read_persons,
     split_groupings,
 )
-from analysis.summaries.spells import find_spells
+from analysis.summaries.spells import OUT_OF_SIGHT, find_spells
 from analysis.summaries.stays import choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 
@@ -174,6 +174,8 @@ def _comings_and_goings(tables: Tables, *, churn: Churn, by: list[str]) -> tuple
 def _whole_spells(tables: Tables, *, churn: Churn, by: Sequence[str]) -> nw.LazyFrame:
     of_members, of_groups = split_groupings(tables, by)
     spells = find_spells(tables, away_days=churn.away_days)
+    unseen = nw.col("leave_reason") == OUT_OF_SIGHT  # last known to be there: nobody saw them leave
+    spells = spells.with_columns(left_day=nw.when(~unseen | unseen.is_null()).then(nw.col("left_day")))
     if of_members:
         spells = spells.join(read_persons(tables, of_members).drop("joined_day"), on="member_id", how="left")
     return fill_unknown(add_group_columns(spells, tables, of_groups), tables, by)

@@ -14,11 +14,14 @@ from analysis.summaries.tables import Tables
 OPEN_DAY = 2_000_000
 """Leaving day of those who have not left: beyond every calendar."""
 
+OUT_OF_SIGHT = "out_of_sight"
+"""Reason, made here: the group has not been looked at since, so that nobody knows who is still there."""
+
 REASONS = ("group_dissolved", "capacity_cleanup", "removed", "unknown", "self_quit")
 """Reasons of leaving; of several on one day the last in this order stands for the person."""
 
-NOT_THEIR_CHOICE = ("group_dissolved", "capacity_cleanup")
-"""Reasons that end follow-up without being an event: the community let go of the member."""
+NOT_THEIR_CHOICE = ("group_dissolved", "capacity_cleanup", OUT_OF_SIGHT)
+"""Reasons that end follow-up without being an event."""
 
 _WIDTH = len(REASONS)
 
@@ -66,25 +69,35 @@ def find_spells(tables: Tables, *, away_days: int) -> nw.LazyFrame:
     -------
     LazyFrame
         ``member_id, spell`` (1, 2, …), ``group_id`` (the first group), ``joined_day, left_day`` (null while
-        present: the leavings of the last ``away_days`` may yet turn out to be moves), ``leave_reason``.
+        present: the leavings of the last ``away_days`` may yet turn out to be moves), ``leave_reason``. Where
+        ``snapshots`` say that a group was last looked at more than ``away_days`` before the end, who was there
+        then is ``out_of_sight`` from that look on.
 
     Raises
     ------
     RefusedAnalysis
         No table records leaving.
     """
-    stays = _number_spells(_intervals(tables), away_days=away_days)
+    stays = _number_spells(_intervals(tables, away_days=away_days), away_days=away_days)
     first = nw.when(nw.col("starts") == 1).then(nw.col("group_id"))
     spells = (
         stays.with_columns(home=first)
         .group_by("member_id", "spell")
-        .agg(group_id=nw.col("home").max(), joined_day=nw.col("joined_day").min(), last=nw.col("leaving").max())
+        .agg(
+            group_id=nw.col("home").max(),
+            joined_day=nw.col("joined_day").min(),
+            last=nw.col("leaving").max(),
+            hidden=nw.col("hidden").max(),
+        )
         .with_columns(day=_whole(nw.col("last")), rank=nw.col("last") % _WIDTH)
         .with_columns(present=nw.col("day") >= OPEN_DAY)
     )
     reason: nw.Expr = nw.lit(None, dtype=nw.String)
     for rank, name in enumerate(REASONS):
-        reason = nw.when(~nw.col("present"), nw.col("rank") == rank).then(nw.lit(name)).otherwise(reason)
+        reason = nw.when(nw.col("rank") == rank).then(nw.lit(name)).otherwise(reason)
+    reason = nw.when(~nw.col("present")).then(
+        nw.when(nw.col("hidden") == 1).then(nw.lit(OUT_OF_SIGHT)).otherwise(reason)
+    )
     left_day = nw.when(~nw.col("present")).then(nw.col("day"))
     return spells.select("member_id", "spell", "group_id", "joined_day", left_day=left_day, leave_reason=reason)
 
@@ -108,8 +121,8 @@ def _number_spells(intervals: nw.LazyFrame, *, away_days: int) -> nw.LazyFrame:
     )
 
 
-def _intervals(tables: Tables) -> nw.LazyFrame:
-    """Return member_id, group_id, joined_day, left_day and ``leaving``: day and rank of the reason in one number."""
+def _intervals(tables: Tables, *, away_days: int) -> nw.LazyFrame:
+    """Return member_id, group_id, joined_day, left_day, hidden, and ``leaving``: day and reason in one number."""
     table = find_leavings(tables)
     left = _left_day(tables, table) if table else None
     if left is None:
@@ -121,10 +134,13 @@ def _intervals(tables: Tables) -> nw.LazyFrame:
     )
     if table == "memberships" and tables.has("groups", "dissolved_at"):
         rows = _close_dissolved(rows, tables)
+    rows = rows.with_columns(seen_day=nw.col("left_day"), hidden=nw.lit(0, dtype=nw.Int32))
+    if table == "memberships" and tables.has("snapshots", "taken_at"):
+        rows = _hide_unseen(rows, tables, before=tables.as_of_day - away_days)
     rank: nw.Expr = nw.lit(REASONS.index("unknown"))
     for place, name in enumerate(REASONS):
         rank = nw.when(nw.col("reason") == name).then(place).otherwise(rank)
-    return rows.with_columns(leaving=(nw.col("left_day") * _WIDTH + rank).cast(nw.Int32))
+    return rows.with_columns(leaving=(nw.col("seen_day") * _WIDTH + rank).cast(nw.Int32))
 
 
 def _close_dissolved(rows: nw.LazyFrame, tables: Tables) -> nw.LazyFrame:
@@ -136,6 +152,18 @@ def _close_dissolved(rows: nw.LazyFrame, tables: Tables) -> nw.LazyFrame:
     return rows.with_columns(
         left_day=nw.when(closed).then(day).otherwise(nw.col("left_day")),
         reason=nw.when(closed).then(nw.lit("group_dissolved")).otherwise(nw.col("reason")),
+    )
+
+
+def _hide_unseen(rows: nw.LazyFrame, tables: Tables, *, before: int) -> nw.LazyFrame:
+    """Mark who is listed in a group without a recent look: known to be there up to the day before its last one."""
+    looks = tables.frame("snapshots").group_by("group_id").agg(look_day=nw.col("taken_day").max())
+    rows = rows.join(looks, on="group_id", how="left")
+    hidden = (nw.col("left_day") == OPEN_DAY) & (nw.col("look_day") < before)
+    known = nw.max_horizontal(nw.col("look_day") - 1, nw.col("joined_day"))
+    return rows.with_columns(
+        seen_day=nw.when(hidden).then(known).otherwise(nw.col("seen_day")),
+        hidden=nw.when(hidden).then(1).otherwise(0).cast(nw.Int32),
     )
 
 

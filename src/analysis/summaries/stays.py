@@ -61,8 +61,8 @@ def find_stays(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.La
 
     ``explicit``
         In no group for ``away_days``; the event is dated at the day of leaving the last one. Follow-up stops at
-        ``as_of - away_days``. A dissolved group or a capacity clean-up ends follow-up without being an event. Who
-        comes back after that begins another spell.
+        ``as_of - away_days``. A dissolved group, a capacity clean-up, or a group that nobody looks at any more ends
+        follow-up without being an event. Who comes back after ``away_days`` begins another spell.
     ``first_silence``
         The day of joining counts as a visit; the event is the first visit after which more than ``silent_days``
         counted days pass without another. Coming back later does not undo it.
