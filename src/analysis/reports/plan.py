@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from analysis import intake
+from analysis import intake, labels
 from analysis.config import Community, parse_day, read_config
 from analysis.errors import ConfigError
 from analysis.reports import parameters
@@ -72,6 +72,9 @@ def make_plan(
     ConfigError, SchemaError
         Anything that makes the run senseless; nothing was touched.
     """
+    unknown = [locale for locale in locales if locale not in labels.LOCALES]
+    if unknown or not locales:
+        raise ConfigError(f"no language {''.join(unknown[:1])!r}. Choose among {', '.join(labels.LOCALES)}.")
     community = read_config(config_path)
     available = sorted(notebooks_dir.resolve().glob("*.ipynb"))
     if not available:

@@ -106,7 +106,7 @@ def title_of(notebook: Mapping[str, Any], *, locale: str) -> str:
         if cell["cell_type"] == "markdown" and _is_shown(cell, locale):
             title = re.search(r"^# +(.+)$", "".join(cell["source"]), re.MULTILINE)
             if title:
-                return re.sub(r"[*_`]", "", title[1]).strip()
+                return re.sub(r"[*`]", "", title[1]).strip()
     return labels.text("page.index.title", locale)
 
 
@@ -117,7 +117,7 @@ def prepare(notebook: Mapping[str, Any], *, locale: str) -> Any:
     cells = [_prepare_cell(copy.deepcopy(cell), locale) for cell in notebook["cells"] if _is_shown(cell, locale)]
     _number_headings(cells)
     metadata = {"language_info": {"name": "python"}}
-    return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+    return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})
 
 
 def clean(html: str) -> str:
@@ -130,8 +130,8 @@ def clean(html: str) -> str:
     """
     import bleach
 
-    # bleach would show the text of a style sheet, which pandas puts into every table
-    html = re.sub(r"(?is)<(style|script)\b.*?</\1\s*>", "", html)
+    # bleach would show the text of the style sheet that pandas puts into every table
+    html = re.sub(r"(?is)<style\b.*?</style\s*>", "", html)
     return str(bleach.clean(html, tags=_TAGS, attributes=_allow, protocols=[], strip_comments=True))
 
 

@@ -64,7 +64,8 @@ class _Run:
     @property
     def id(self) -> str:
         """As-of day, moment and key: sorts by time, names what it stands for."""
-        return f"{iso(self.plan.window.as_of_day)}_{self.started:%Y%m%dT%H%M%SZ}_{self.plan.key}"
+        moment = f"{self.started:%Y%m%dT%H%M%S}{self.started.microsecond // 1000:03}Z"
+        return f"{iso(self.plan.window.as_of_day)}_{moment}_{self.plan.key}"
 
     @property
     def day(self) -> int:

@@ -24,6 +24,8 @@ from typing import Any
 
 from analysis.reports.execute import MARK, kill_marked
 
+_ERROR_BANNER = "papermill-error-cell-tag"  # papermill's own cells, which shift the others
+
 OnCell = Callable[[str, int, int], None]
 """Called with a notebook's name, its cells done, and its cells in all."""
 
@@ -233,6 +235,7 @@ def _judge(job: Job, code: int, *, failure: str, last_cell: int) -> tuple[str, s
         cells = json.loads(job.executed.read_text("utf-8"))["cells"]
     except (OSError, ValueError, KeyError):
         return "died", "it ended before its first cell"
+    cells = [cell for cell in cells if _ERROR_BANNER not in cell["metadata"].get("tags", ())]
     code_cells = [(place, cell) for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
     errors = [
         (place, output) for place, cell in code_cells for output in cell["outputs"] if output["output_type"] == "error"

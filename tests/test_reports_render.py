@@ -1,0 +1,233 @@
+"""A page is one file that asks nobody, shows no code, speaks one language, and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+import zlib
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from analysis import labels
+from analysis.reports import render
+
+FRAME = render.Frame(
+    community="Ann & <b>Bob</b>", first_day=20000, as_of_day=20400, note="note", other="x.zh.html", back="index.en.html"
+)
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "<svg onload=alert(3)>",
+    "<iframe src=//evil.example>",
+    "<a href='javascript:alert(4)'>x</a>",
+    "<a href='https://evil.example'>x</a>",
+    '"><style>@import url(//evil.example/x.css)</style>',
+    "<p onclick=alert(5) style='background:url(//evil.example)'>x</p>",
+    "</main><meta http-equiv=refresh content='0;//evil.example'>",
+    "[x](javascript:alert(6))",
+    "![x](https://evil.example/x.png)",
+    "=HYPERLINK('//evil.example')",
+    "<!--banner-->",
+)
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would act upon."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def named(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def png(width=2, height=3):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + b"\0" * width for _ in range(height)))
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return base64.b64encode(data).decode()
+
+
+def markdown(source, *tags):
+    return {"cell_type": "markdown", "source": source, "metadata": {"tags": list(tags)}}
+
+
+def code(*outputs, source="secret_code = 1", tags=()):
+    return {
+        "cell_type": "code",
+        "source": source,
+        "metadata": {"tags": list(tags)},
+        "outputs": list(outputs),
+        "execution_count": 1,
+    }
+
+
+def shown(data, **metadata):
+    return {"output_type": "display_data", "data": data, "metadata": metadata}
+
+
+def page_of(*cells, locale="en", **kwargs):
+    return render.render_page({"cells": list(cells)}, locale=locale, frame=FRAME, **kwargs)
+
+
+BILINGUAL = (
+    markdown("# Who leaves?", "lang-en"),
+    markdown("# 谁在离开？", "lang-zh"),
+    code(
+        shown({"text/html": "<p class='headline'>41 of 100</p>"}, lang="en"),
+        shown({"text/html": "<p class='headline'>每百人 41 人</p>"}, lang="zh"),
+        shown({"text/html": "<p>for both</p>"}),
+        shown({"image/png": png(), "text/plain": "<Figure>"}, lang="en", **{"image/png": {"alt": 'The "curve" falls'}}),
+    ),
+    markdown("## First\n\nText with *stress* and <b>bold</b>.", "lang-en"),
+    markdown("## Second & last", "lang-en"),
+    markdown("## 第一节", "lang-zh"),
+    markdown("## Hazard ratios", "analyst"),
+    code(shown({"text/html": "<p>analyst matter</p>"}), tags=("analyst",)),
+)
+
+
+def test_each_page_speaks_one_language_and_says_which():
+    english, chinese = page_of(*BILINGUAL), page_of(*BILINGUAL, locale="zh")
+    assert '<html lang="en">' in english
+    assert '<html lang="zh-CN">' in chinese
+    assert "41 of 100" in english
+    assert "41 of 100" not in chinese
+    assert "谁在离开？" in chinese
+    assert "谁在离开？" not in english
+    for page in (english, chinese):
+        assert "for both" in page
+        assert "analyst matter" not in page
+        assert "Hazard" not in page
+
+
+def test_code_printed_lines_and_errors_do_not_reach_the_page():
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": "printed at /a/path"},
+        {"output_type": "stream", "name": "stderr", "text": "warned at /a/path"},
+        {"output_type": "error", "ename": "KeyError", "evalue": "member 4711", "traceback": ["File /a/path"]},
+        shown({"application/javascript": "alert(1)"}),
+        shown({"text/vnd.mermaid": "graph <img src=x onerror=alert(1)>"}),
+        shown({"image/svg+xml": "<svg onload=alert(1)></svg>"}),
+        shown({"application/vnd.plotly.v1+json": {}, "text/plain": "Figure()"}),
+    ]
+    page = page_of(markdown("# T"), code(*outputs))
+    for trace in ("secret_code", "/a/path", "KeyError", "4711", "alert", "mermaid", "Figure()"):
+        assert trace not in page
+
+
+def hostile_cells():
+    frame = pd.DataFrame({"name": HOSTILE})
+    yield markdown("# Title")
+    for name in HOSTILE:
+        yield markdown(f"Hello **{name}**")
+        yield code(
+            shown({"text/html": f"<p>{name}</p>"}), shown({"text/markdown": f"- {name}"}), shown({"text/plain": name})
+        )
+    yield code(shown({"text/html": frame.to_html()}))
+    yield code(shown({"text/html": frame.style.to_html()}))
+    yield code(shown({"image/png": png()}, **{"image/png": {"alt": '"><script>alert(7)</script>'}}))
+
+
+def test_hostile_names_are_inert_in_markdown_tables_text_alt_and_html():
+    page = page_of(*hostile_cells())
+    read = Reader(page)
+    assert len(re.findall("<!--banner-->", page)) == 1
+    for tag, attributes in read.tags:
+        assert tag not in {"script", "iframe", "object", "embed", "svg", "form", "base"}
+        assert not [name for name in attributes if name.startswith("on")]
+        assert "style" not in attributes
+        for name in ("src", "href"):
+            link = attributes.get(name) or ""
+            assert re.match(r"data:|#|[\w.]+\.html$|$", link), link
+    assert len(read.named("style")) == 1
+    assert len(read.named("meta")) == 5
+    shown_text = "".join(read.text)
+    assert "<img src=x onerror=alert(2)>" in shown_text
+    assert "<script>alert(1)</script>" in shown_text
+
+
+def test_a_page_asks_nobody_and_forbids_it_to_others():
+    page = page_of(*BILINGUAL, *hostile_cells())
+    policy = next(meta["content"] for meta in Reader(page).named("meta") if "http-equiv" in meta)
+    assert policy.startswith("default-src 'none'; img-src data:")
+    assert "script-src" not in policy
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert not re.findall(r"url\(|@import|//", style)
+
+
+def test_classes_of_our_own_parts_survive():
+    parts = (
+        '<div class="tiles"><div class="tile"><b>41</b><span>lost</span><small>of 100</small></div></div>'
+        '<ul class="findings"><li class="status-review"><b>Look</b> at it</li></ul>'
+        '<div class="table"><table><caption>c</caption><thead><tr><th scope="col">a</th></tr></thead>'
+        '<tbody><tr><th scope="row">b</th><td class="heat-3">1</td></tr></tbody></table></div>'
+    )
+    assert parts in page_of(markdown("# T"), code(shown({"text/html": parts})))
+
+
+def test_figures_carry_their_alt_text_and_their_size():
+    (picture,) = Reader(page_of(*BILINGUAL)).named("img")
+    assert picture["alt"] == 'The "curve" falls'
+    assert (picture["width"], picture["height"]) == ("2", "3")
+
+
+def test_sections_are_listed_and_the_list_stands_after_the_answer():
+    page = page_of(*BILINGUAL)
+    read = Reader(page)
+    assert [link["href"] for link in read.named("a") if (link["href"] or "").startswith("#s")] == ["#s1", "#s2"]
+    assert [heading["id"] for heading in read.named("h2")] == ["s1", "s2"]
+    assert page.index("41 of 100") < page.index('class="contents"') < page.index('id="s1"')
+    assert 'class="contents"' not in page_of(*BILINGUAL, locale="zh")  # one section needs no list
+
+
+@pytest.mark.parametrize("locale", labels.LOCALES)
+def test_head_and_foot_say_whose_page_it_is_and_how_it_was_made(locale):
+    page = page_of(*BILINGUAL, locale=locale, made=[("Settings", ["silent_days = 60", "<i>"])])
+    text = "".join(Reader(page).text)
+    assert "Ann & <b>Bob</b>" in text
+    assert labels.text("page.window", locale, first=20000, as_of=20400) in text
+    assert labels.text("page.skip", locale) in text
+    assert "silent_days = 60" in text
+    assert "&lt;i&gt;" in page
+    assert len(Reader(page).named("h1")) == 1
+
+
+def test_a_mark_replaces_the_mark_before_and_is_shown_as_text():
+    page = render.mark_page(render.mark_page(page_of(*BILINGUAL), "the old mark"), "a < b \\1")
+    assert "the old mark" not in page
+    assert page.count("a &lt; b \\1") == 1
+    assert 'role="status"' in page
+
+
+def test_the_index_leads_with_each_answer():
+    cards = [
+        {"title": "A", "href": "a.en.html", "headline": "41 < 100", "status": "pass", "mark": "", "fate": "published"},
+        {"title": "B", "href": "", "headline": "", "status": "", "mark": "failed", "fate": "failed"},
+    ]
+    page = render.render_index(cards, locale="en", frame=FRAME)
+    read = Reader(page)
+    assert "41 &lt; 100" in page
+    assert [link["href"] for link in read.named("a") if link["href"] == "a.en.html"]
+    assert page.index("41") < page.index("failed")
+    assert not read.named("script")
+
+
+def test_an_empty_page_weighs_little():
+    assert len(page_of(markdown("# T")).encode()) < 20_000
+    assert render.PAGE_BUDGET == 400_000

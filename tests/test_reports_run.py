@@ -1,0 +1,311 @@
+"""The run as a whole, with notebooks that are executed by a stand-in: exit codes, marks, index, manifest."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from analysis import labels
+from analysis.errors import ConfigError
+from analysis.reports import plan, publish, run
+from analysis.reports.supervise import Verdict
+
+PARAMETERS = """community: str = "c.yml"
+as_of: str = ""  # last day counted
+locale: str = "all"
+seed: int = 3
+out_dir: str = ""
+silent_days: int = 30  # [days]"""
+
+AS_OF = 20400  # 2025-11-08
+
+
+def markdown(source, *tags):
+    return {"cell_type": "markdown", "source": source, "metadata": {"tags": list(tags)}}
+
+
+def write_notebook(folder, name):
+    cells = [
+        markdown(f"# Who leaves ({name})?", "lang-en"),
+        markdown(f"# 谁在离开（{name}）？", "lang-zh"),
+        {
+            "cell_type": "code",
+            "source": PARAMETERS,
+            "metadata": {"tags": ["parameters"]},
+            "outputs": [],
+            "execution_count": None,
+        },
+    ]
+    text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+    (folder / f"{name}.ipynb").write_text(text, "utf-8")
+
+
+class Kernel:
+    """Stands in for the child process; ``fails`` names the notebooks that fail, ``jobs`` what was run."""
+
+    def __init__(self):
+        self.fails = set()
+        self.jobs = []
+
+    def __call__(self, job, *, stop, on_cell=None):
+        self.jobs.append(job)
+        job.executed.parent.mkdir(exist_ok=True)
+        notebook = json.loads(job.notebook.read_text("utf-8"))
+        job.executed.write_text(json.dumps(notebook), "utf-8")
+        if job.name in self.fails:
+            return Verdict(cause="cell_error", reason="cell 3: KeyError: 'member 4711'")
+        claim = {
+            "id": f"{job.name}.loss",
+            "notebook": job.name,
+            "estimate": job.parameters.get("silent_days", 30),
+            "sentence": {"en": f"41 of 100 left, says {job.name}.", "zh": f"每百人有 41 人离开（{job.name}）。"},
+            "status": "review",
+        }
+        job.sentinel.write_text(json.dumps([claim]), "utf-8")
+        return Verdict(seconds=1.0)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    stand_in = Kernel()
+    monkeypatch.setattr(run, "run_notebook", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def days(monkeypatch):
+    """The last day of the data, which a test may move."""
+    day = [AS_OF]
+    record = {"file": "members.csv", "sha256": "ab", "table": "members", "n_rows": 3}
+    monkeypatch.setattr(
+        plan, "read_window", lambda _c, as_of: plan.Window(first_day=20000, as_of_day=day[0], inputs=(record,))
+    )
+    return day
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00_quality", "01_churn", "02_tiers"):
+        write_notebook(tmp_path / "notebooks", name)
+    (tmp_path / "community.yml").write_text("community: demo\ntitle: {en: Demo, zh: 演示}\nlocale: zh\n", "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def report(project, kernel, days):
+    def make(config="community.yml", **options):
+        return run.run_report(
+            project / config, reports_dir=project / "reports", notebooks_dir=project / "notebooks", **options
+        )
+
+    return make
+
+
+def latest(project) -> Path:
+    return (project / "reports/demo/latest").resolve(strict=True)
+
+
+def fates(outcome):
+    return {fate.notebook: fate.status for fate in outcome.fates}
+
+
+def test_all_published_is_exit_code_0_with_every_page_in_both_languages(project, report):
+    outcome = report()
+    assert (outcome.exit_code, outcome.message) == (0, "")
+    assert outcome.folder.resolve() == latest(project)
+    pages = {path.name for path in latest(project).glob("*.html")}
+    notebooks = {
+        f"{name}.{locale}.html" for name in ("00_quality", "01_churn", "02_tiers") for locale in labels.LOCALES
+    }
+    assert pages == notebooks | {"index.html", "index.en.html", "index.zh.html"}
+    assert not list((project / "reports/demo").glob(".staging-*"))
+
+
+def test_results_are_merged_in_the_order_of_the_notebooks(project, report):
+    report()
+    claims = json.loads((latest(project) / "results.json").read_text("utf-8"))
+    assert [claim["notebook"] for claim in claims] == ["00_quality", "01_churn", "02_tiers"]
+    assert not list(latest(project).glob("*.results.json"))
+    assert len(list((latest(project) / "notebooks").glob("*.results.json"))) == 3
+
+
+def test_the_index_opens_in_the_community_s_language_and_shows_each_answer(project, report):
+    report()
+    index = (latest(project) / "index.html").read_text("utf-8")
+    assert '<html lang="zh-CN">' in index
+    assert "每百人有 41 人离开（01_churn）。" in index
+    assert 'href="01_churn.zh.html"' in index
+    assert "status-review" in index
+
+
+def test_one_failure_is_exit_code_1_and_the_others_are_published(project, kernel, report):
+    kernel.fails = {"01_churn"}
+    outcome = report()
+    assert outcome.exit_code == 1
+    assert fates(outcome) == {"00_quality": "published", "01_churn": "failed", "02_tiers": "published"}
+    assert not list(latest(project).glob("01_churn.*.html"))
+    assert (latest(project) / "notebooks/01_churn.ipynb").is_file()
+    failed = labels.text("page.index.failed", "en")
+    assert failed in (latest(project) / "index.en.html").read_text("utf-8")
+    published = "".join(path.read_text("utf-8") for path in latest(project).glob("*.*") if path.is_file())
+    assert "4711" not in published
+    assert "KeyError" not in published
+
+
+def test_the_previous_page_of_a_failed_notebook_stays_marked_with_its_own_day(project, kernel, report, days):
+    report()
+    kernel.fails, days[0] = {"01_churn"}, AS_OF + 7
+    assert report().exit_code == 1
+    page = (latest(project) / "01_churn.en.html").read_text("utf-8")
+    assert 'class="banner"' in page
+    assert "Nov 8, 2025" in page
+    claims = json.loads((latest(project) / "results.json").read_text("utf-8"))
+    assert "01_churn" not in {claim["notebook"] for claim in claims}
+    index = (latest(project) / "index.en.html").read_text("utf-8")
+    assert labels.text("page.index.stale", "en", as_of=AS_OF) in index
+    assert "says 01_churn" in index  # what the page that stands there says
+    days[0] = AS_OF + 14
+    assert fates(report())["01_churn"] == "stale"
+    page = (latest(project) / "01_churn.en.html").read_text("utf-8")
+    assert page.count('class="banner"') == 1
+    assert "up to Nov 8, 2025" in page
+    kernel.fails = set()
+    assert report().exit_code == 0
+    assert 'class="banner"' not in (latest(project) / "01_churn.en.html").read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_rendered_fails_alone(project, report, monkeypatch):
+    draw = run.pages.render.render_page
+
+    def fragile(notebook, **kwargs):
+        if "01_churn" in json.dumps(notebook) and kwargs["locale"] == "zh":
+            raise ValueError("broken picture")
+        return draw(notebook, **kwargs)
+
+    monkeypatch.setattr(run.pages.render, "render_page", fragile)
+    outcome = report()
+    assert outcome.exit_code == 1
+    assert [fate.cause for fate in outcome.fates] == ["", "not_rendered", ""]
+    assert not list(latest(project).glob("01_churn.*.html"))  # not one language without the other
+
+
+def test_notebooks_left_out_keep_their_pages_marked(project, kernel, report):
+    report()
+    kernel.jobs.clear()
+    outcome = report(only=["churn"])
+    assert outcome.exit_code == 0
+    assert [job.name for job in kernel.jobs] == ["01_churn"]
+    assert fates(outcome) == {"00_quality": "kept", "01_churn": "published", "02_tiers": "kept"}
+    assert 'class="banner"' in (latest(project) / "00_quality.zh.html").read_text("utf-8")
+
+
+def test_notebooks_never_run_do_not_appear(project, report):
+    assert fates(report(only=["01_churn"])) == {"01_churn": "published"}
+    assert "00_quality" not in (latest(project) / "index.en.html").read_text("utf-8")
+
+
+def test_one_language_makes_its_pages_only_and_links_to_no_other(project, report):
+    report(locales=("en",))
+    assert not list(latest(project).glob("*.zh.html"))
+    assert "zh.html" not in (latest(project) / "01_churn.en.html").read_text("utf-8")
+    assert '<html lang="en">' in (latest(project) / "index.html").read_text("utf-8")
+
+
+def test_notebooks_get_what_they_declare(project, kernel, report):
+    write_notebook(project / "notebooks", "01_churn")
+    report(only=["churn"], params=["churn.silent_days=60"])
+    (job,) = kernel.jobs
+    out_dir = job.parameters.pop("out_dir")
+    assert Path(out_dir).is_absolute()
+    assert job.parameters == {"community": "community.yml", "as_of": "2025-11-08", "locale": "all", "silent_days": 60}
+    assert job.root == project
+    page = (latest(project) / "01_churn.en.html").read_text("utf-8")
+    assert "silent_days = 60" in page
+    assert "seed = 3" in page
+
+
+def test_the_manifest_tells_how_the_run_came_about_without_paths_or_names(project, report):
+    report(params=["churn.silent_days=60"])
+    text = (latest(project) / "manifest.json").read_text("utf-8")
+    manifest = json.loads(text)
+    assert (manifest["as_of"], manifest["community"], manifest["run"]) == ("2025-11-08", "demo", latest(project).name)
+    assert manifest["inputs"][0]["sha256"] == "ab"
+    assert {"python", "pandas"} <= set(manifest["versions"])
+    churn = manifest["notebooks"][1]
+    assert churn["parameters"]["silent_days"] == 60
+    assert churn["parameters"]["seed"] == 3
+    assert manifest["pages"]["01_churn.en.html"]["n_bytes"] > 1000
+    assert str(project) not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"params": ["churn.nothing=1"]}, "declares no such parameter"),
+        ({"params": ["churn.silent_days=soon"]}, "is not int"),
+        ({"only": ["nothing"]}, "no such notebook"),
+        ({"config": "missing.yml"}, "no such file"),
+        ({"locales": ("fr",)}, "no language 'fr'"),
+    ],
+)
+def test_what_cannot_run_is_exit_code_2_and_touches_nothing(project, kernel, report, options, says):
+    report()
+    before = latest(project)
+    kernel.jobs.clear()
+    outcome = report(**options)
+    assert outcome.exit_code == 2
+    assert says in outcome.message
+    assert not kernel.jobs  # no kernel was started
+    assert latest(project) == before
+    assert len(list((project / "reports/demo").iterdir())) == 3  # the run, latest, the lock
+
+
+def test_without_data_nothing_is_touched(project, kernel, report, monkeypatch):
+    def nothing(_community, as_of):
+        raise ConfigError("nothing imported yet. Run: community import")
+
+    monkeypatch.setattr(plan, "read_window", nothing)
+    outcome = report()
+    assert (outcome.exit_code, outcome.folder) == (2, None)
+    assert not (project / "reports").exists()
+
+
+def test_a_second_run_meanwhile_is_exit_code_2(project, report):
+    with publish.lock(project / "reports/demo"):
+        outcome = report()
+    assert (outcome.exit_code, "another run" in outcome.message) == (2, True)
+
+
+def test_the_same_run_twice_gives_the_same_pages_but_for_its_name(project, report):
+    first, second = report().folder, report().folder
+    assert first.name[-8:] == second.name[-8:]  # the key: the same notebooks, parameters and data
+    for page in ("01_churn.en.html", "index.zh.html"):
+        one, two = ((folder / page).read_text("utf-8").replace(folder.name, "") for folder in (first, second))
+        assert one == two
+
+
+def test_an_error_of_our_own_leaves_the_previous_report_and_no_rubbish(project, report, monkeypatch):
+    report()
+    before = latest(project)
+    monkeypatch.setattr(run, "_write_documents", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        report()
+    assert latest(project) == before
+    assert not list((project / "reports/demo").glob(".staging-*"))
+
+
+def test_progress_is_told_to_whoever_asks(project, report, monkeypatch):
+    seen = []
+
+    def kernel(job, *, stop, on_cell):
+        assert isinstance(stop, threading.Event)
+        on_cell(job.name, 1, 3)
+        return Verdict(cause="died", reason="x")
+
+    monkeypatch.setattr(run, "run_notebook", kernel)
+    report(progress=lambda *event: seen.append(event), jobs=1)
+    assert seen == [("00_quality", 1, 3), ("01_churn", 1, 3), ("02_tiers", 1, 3)]
