@@ -21,6 +21,9 @@ from analysis.intake.ledger import coverage, iso
 from analysis.intake.needs import list_needs
 from analysis.intake.progress import OnTerminal
 from analysis.intake.storage import count_rows
+from analysis.labels import LOCALES
+from analysis.reports.progress import show_cells
+from analysis.reports.run import RunOutcome, run_report
 
 CORRECTIONS = {
     "trimmed": "cells with white space or invisible characters round them: taken away",
@@ -84,6 +87,34 @@ def check(
     _show_tables(open_tables(read_config(config), as_of=as_of), _stdout())
 
 
+@app.command()
+def report(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The community.yml.")],
+    only: Annotated[list[str] | None, typer.Option(metavar="NOTEBOOK", help="Only this one; repeat for more.")] = None,
+    as_of: Annotated[str, typer.Option(metavar="DATE", help="Look as at the end of this day.")] = "",
+    locale: Annotated[str, typer.Option(metavar="en|zh", help="One language only.")] = "",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Notebooks at a time.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NOTEBOOK.NAME=VALUE", help="Set a notebook's parameter; repeat.")
+    ] = None,
+    into: Annotated[Path, typer.Option(metavar="DIR", help="Where reports are published.")] = Path("reports"),
+) -> None:
+    """Run the notebooks on a community's tables and publish their pages under reports/COMMUNITY/latest."""
+    with show_cells(Console(stderr=True)) as on_cell:
+        outcome = run_report(
+            config,
+            only=only or (),
+            as_of=as_of,
+            locales=(locale,) if locale else LOCALES,
+            jobs=jobs,
+            params=param or (),
+            reports_dir=into,
+            progress=on_cell,
+        )
+    _show_outcome(outcome)
+    raise typer.Exit(outcome.exit_code)
+
+
 def main() -> None:
     """Run the command line."""
     app()
@@ -138,6 +169,22 @@ def _show_notes(file: FileReport, console: Console) -> None:
         )
     if file.ignored:
         _say(console, f"{file.record.file}: columns not used: {', '.join(file.ignored)}")
+
+
+def _show_outcome(outcome: RunOutcome) -> None:
+    """Tell where the pages are; where a notebook failed, why, and how to open it as it stood."""
+    console = _stdout()
+    if outcome.folder is None:
+        typer.echo(f"{outcome.message}\nNothing was changed.", err=True)
+        return
+    for fate in outcome.fates:
+        if fate.failed:
+            stays = " Its previous page stays, marked." if fate.status == "stale" else ""
+            executed = outcome.folder / "notebooks" / f"{fate.notebook}.ipynb"
+            typer.echo(f"{fate.notebook}: failed: {fate.reason}.{stays}\nLook: jupyter lab {executed}", err=True)
+        else:
+            _say(console, f"{fate.notebook}: {fate.status}{f' in {fate.seconds:.0f} s' if fate.seconds else ''}")
+    _say(console, f"Open: {outcome.folder.parent / 'latest' / 'index.html'}")
 
 
 def _show_tables(tables: Tables, console: Console) -> None:

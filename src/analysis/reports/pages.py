@@ -180,8 +180,10 @@ def _made(plan: Plan, notebook: str, locale: str, *, run: str, day: int) -> list
 
 
 def _settings(plan: Plan, notebook: str) -> dict[str, Any]:
-    for path, declared in plan.declared.items():
-        if path.stem == notebook:
-            values = {name: parameter.default for name, parameter in declared.items()} | plan.notebooks[path]
-            return {name: value for name, value in values.items() if name not in RUNNER_SETS}
-    return {}
+    """Return a notebook's own settings as they took effect: where it leaves one open, the community's holds."""
+    path = next((path for path in plan.declared if path.stem == notebook), None)
+    if path is None:
+        return {}
+    values = {name: parameter.default for name, parameter in plan.declared[path].items()} | plan.notebooks[path]
+    effective = {name: value or getattr(plan.community.churn, name, value) for name, value in values.items()}
+    return {name: value for name, value in effective.items() if name not in RUNNER_SETS and value not in ("", None)}

@@ -188,7 +188,8 @@ def _keep_others(run: _Run) -> list[Fate]:
 
 
 def _published(run: _Run, job: Job, verdict: Verdict, results: list[dict[str, Any]]) -> Fate:
-    first: dict[str, Any] = results[0] if results else {"sentence": {}, "status": ""}
+    answered = [claim for claim in results if str(claim["status"]).lower() != "refused"]
+    first: dict[str, Any] = next(iter(answered or results), {"sentence": {}, "status": ""})
     return Fate(
         notebook=job.name,
         status="published",
