@@ -20,11 +20,11 @@ from analysis.intake import FileReport, ImportReport, Tables, import_sources, op
 from analysis.intake.ledger import coverage, iso
 from analysis.intake.needs import list_needs
 from analysis.intake.progress import OnTerminal
-from analysis.sample import write_sample
 from analysis.intake.storage import count_rows
 from analysis.labels import LOCALES
 from analysis.reports.progress import show_cells
 from analysis.reports.run import RunOutcome, run_report
+from analysis.sample import write_sample
 
 CORRECTIONS = {
     "trimmed": "cells with white space or invisible characters round them: taken away",
@@ -118,7 +118,9 @@ def report(
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it, such as data/sample.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to write it, such as data/sample.", show_default=False)
+    ],
 ) -> None:
     """Draw the sample community again: nobody in it exists, and what is true of it stands in truth.json."""
     write_sample(folder)
