@@ -11,8 +11,9 @@ floor  module                                              holds
 1      ``config``                                          a community's YAML
 2      ``intake``                                          exports → checked Parquet
 2      ``simulate``                                        a community with its truth
+3      ``sample``                                          writes the bundled community
 3      ``summaries``                                       rows → counts
-3      ``curves``, ``inference``                           what several methods need
+3      ``inference``, ``curves``                           what several methods need
 4      ``survival``, ``quality``                           the methods; never import one another
 5      ``findings``, ``plots``                             result → sentence, figure
 6      ``reports``                                         run, render, publish

@@ -7,8 +7,8 @@ from math import isnan
 
 from analysis import labels
 from analysis.config import Leaving
-from analysis.errors import RefusedAnalysis
-from analysis.findings.finding import Finding, Status, Tile, describe_refusal, tile_or_blank
+from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.survival import CohortLoss, ExpectedExits, GroupWatch, ImmortalTime, LevelComparison, Now, Stay
 
 WORSE_POINTS = 0.05
@@ -122,7 +122,10 @@ def describe_stays(
 
 
 def describe_groupings(results: Mapping[str, LevelComparison | RefusedAnalysis], *, leaving: Leaving) -> list[Finding]:
-    """Return one finding per grouping."""
+    """Return one finding per grouping; without any, the refusal that says what to supply."""
+    if not results:
+        missing = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "channel_id"})
+        return [describe_refusal("churn.difference", missing)]
     return [describe_levels(result, by=by, leaving=leaving) for by, result in results.items()]
 
 
@@ -249,16 +252,16 @@ def list_tiles(
     leaving: Leaving,
     day: int,
 ) -> tuple[Tile, ...]:
-    """Return the key figures of the page, at most seven; what was refused is left blank."""
+    """Return the key figures of the page, at most seven."""
     present = "present" if leaving == "explicit" else "active"
-    return (
-        tile_or_blank(present, now, lambda it: {"n": it.n_present}),
-        tile_or_blank("net", now, lambda it: {"n": it.net, "joined": it.n_joined, "left": it.n_left}),
-        tile_or_blank("loss_7", week, _cohort_facts, n=7),
-        tile_or_blank("loss_30", cohort, _cohort_facts, n=day),
-        tile_or_blank("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high}),
-        tile_or_blank("exits", exits, lambda it: {"n": it.estimate, "low": it.ci_low, "high": it.ci_high}),
-        tile_or_blank("attention", groups, lambda it: {"n": it.n_flagged, "groups": len(it.table)}),
+    return list_known(
+        make_tile(present, now, lambda it: {"n": it.n_present}),
+        make_tile("net", now, lambda it: {"n": it.net, "joined": it.n_joined, "left": it.n_left}),
+        make_tile("loss_7", week, _cohort_facts, n=7),
+        make_tile("loss_30", cohort, _cohort_facts, n=day),
+        make_tile("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high}),
+        make_tile("exits", exits, lambda it: {"n": it.estimate, "low": it.ci_low, "high": it.ci_high}),
+        make_tile("attention", groups, lambda it: {"n": it.n_flagged, "groups": len(it.table)}),
     )
 
 

@@ -98,19 +98,19 @@ def describe_refusal(claim: str, refused: RefusedAnalysis, *, group: str = "") -
     )
 
 
-def tile_or_blank(
-    key: str, result: T | RefusedAnalysis, facts: Callable[[T], Mapping[str, object]], **given: object
-) -> Tile:
-    """Return the key figure ``key`` filled from ``result``, or a blank one where the result was refused.
+def list_known(*tiles: Tile | None) -> tuple[Tile, ...]:
+    """Return the key figures that exist: a blank would only take room."""
+    return tuple(tile for tile in tiles if tile is not None)
 
-    ``given`` facts are known even then.
-    """
-    label = labels.both(f"tile.{key}.label", **given)
+
+def make_tile(
+    key: str, result: T | RefusedAnalysis, facts: Callable[[T], Mapping[str, object]], **given: object
+) -> Tile | None:
+    """Return the key figure ``key`` filled from ``result`` and ``given``, or None where the result was refused."""
     if isinstance(result, RefusedAnalysis):
-        blank = dict.fromkeys(labels.LOCALES, labels.MISSING)
-        return Tile(value=blank, label=label, note=labels.both("tile.refused"))
-    filled = facts(result)
-    value, note = (labels.both(f"tile.{key}.{part}", **filled) for part in ("value", "note"))
+        return None
+    filled = {**facts(result), **given}
+    value, label, note = (labels.both(f"tile.{key}.{part}", **filled) for part in ("value", "label", "note"))
     return Tile(value=value, label=label, note=note)
 
 

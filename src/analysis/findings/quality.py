@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 
 import pandas as pd
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis
-from analysis.findings.finding import Finding, Status, Tile, describe_refusal, tile_or_blank
+from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.intake.ledger import ImportRecord
 from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, Freshness, Gate, Overlap, Verdict
 
@@ -159,25 +160,32 @@ def list_quality_tiles(
     as_of_day: int,
     capture: float | RefusedAnalysis,
     match: float,
-    people: Mapping[str, float],
+    gates: Sequence[Gate] | RefusedAnalysis,
     history_days: int,
 ) -> tuple[Tile, ...]:
     """Return the key figures of the page, at most seven."""
-    return (
-        tile_or_blank("groups", freshness, lambda it: {"n": it.n_covered, "groups": it.n_groups}),
-        tile_or_blank("fresh", as_of_day, lambda day: {"day": day}),
-        tile_or_blank("capture", capture, lambda share: {"share": share, "least": CAPTURE_LEAST}),
-        tile_or_blank("match", match, lambda share: {"share": share, "least": MATCH_LEAST}),
-        tile_or_blank("consent", people, lambda it: {"n": it["n_without_consent"], "members": it["n_members"]}),
-        tile_or_blank("minors", people, lambda it: {"n": it["n_minors"], "members": it["n_members"]}),
-        tile_or_blank("history", history_days, lambda n: {"n": n}),
+    return list_known(
+        make_tile("groups", freshness, lambda it: {"n": it.n_covered, "groups": it.n_groups}),
+        make_tile("fresh", as_of_day, lambda day: {"day": day}),
+        make_tile("capture", capture, lambda share: {"share": share, "least": CAPTURE_LEAST}),
+        make_tile("match", match, lambda share: {"share": share, "least": MATCH_LEAST}) if not isnan(match) else None,
+        *(_gate_tile(gate) for gate in _gates(gates)),
+        make_tile("history", history_days, lambda n: {"n": n}),
     )
+
+
+def _gates(gates: Sequence[Gate] | RefusedAnalysis) -> Sequence[Gate]:
+    return () if isinstance(gates, RefusedAnalysis) else gates
+
+
+def _gate_tile(gate: Gate) -> Tile | None:
+    return make_tile(gate.name, gate, lambda it: {"n": it.n, "members": it.n_members}) if gate.known else None
 
 
 def _first_fix(
     verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate] | RefusedAnalysis
 ) -> dict[str, str] | None:
-    for gate in () if isinstance(gates, RefusedAnalysis) else gates:
+    for gate in _gates(gates):
         if gate.known and not gate.passed:
             return labels.both(f"quality.fix.{gate.name}", n=gate.n)
     if isinstance(freshness, Freshness) and len(freshness.stale):

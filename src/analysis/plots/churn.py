@@ -54,7 +54,7 @@ def plot_triangle(triangle: Triangle, *, locale: str) -> Chart:
     figure, (axes,) = draw(height=1.1 + 0.26 * len(wide))
     written = wide.map(lambda share: "" if np.isnan(share) else labels.write(share, "of100", locale))
     sns.heatmap(
-        wide, ax=axes, annot=written, fmt="", cmap=SEQUENCE, vmin=0, vmax=1, cbar=False, linewidths=1.5,
+        wide, ax=axes, annot=written, fmt="", cmap=SEQUENCE, vmin=0, vmax=max(0.3, wide.max(axis=None)), cbar=False, linewidths=1.5,
         annot_kws={"size": 8.5},
     )  # fmt: skip
     campaigns = set(triangle.table.loc[triangle.table["is_campaign"], "cohort_day"])
@@ -164,11 +164,11 @@ def _finish_curve(axes: Axes, *, horizon_days: int, locale: str) -> None:
     axes.set_ylabel(labels.text("figure.curve.y", locale))
 
 
-def ticks_up_to(horizon_days: int) -> list[int]:
-    """Return the days to mark on an axis that ends at ``horizon_days``, not so close that they touch."""
+def ticks_up_to(horizon_days: int, *, apart: float = 0.07) -> list[int]:
+    """Return the days to mark on an axis that ends at ``horizon_days``, at least this share of it apart."""
     kept = [0]
     for tick in (*(t for t in TICKS[1:] if t < horizon_days), horizon_days):
-        if tick - kept[-1] >= 0.07 * horizon_days:
+        if tick - kept[-1] >= apart * horizon_days:
             kept.append(tick)
     return kept
 
@@ -176,7 +176,7 @@ def ticks_up_to(horizon_days: int) -> list[int]:
 def _write_at_risk(axes: Axes, curves: dict[str, Curve], *, horizon_days: int, locale: str) -> None:
     figure = axes.figure
     assert isinstance(figure, Figure)  # noqa: S101 - for the type checker
-    days = ticks_up_to(horizon_days)
+    days = ticks_up_to(horizon_days, apart=0.15)
     for line, (colour, curve) in enumerate(zip(COLOURS, curves.values(), strict=False)):
         at_risk = estimate_at(curve, days=days)["n_at_risk"]
         for day, n in zip(days, at_risk, strict=True):

@@ -5,7 +5,7 @@ Every output names its language in its metadata; the renderer keeps one. All tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -13,14 +13,31 @@ from IPython.display import display
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis
-from analysis.findings import Finding, Tile
+from analysis.findings import Finding, Status, Tile
 from analysis.plots.style import Chart
+
+WAYS = {
+    **dict.fromkeys(("day", "n", "n_events", "n_at_risk", "n_rows", "observed", "df"), "n"),
+    **dict.fromkeys(("survival", "ci_low", "ci_high", "loss", "loss_low", "loss_high"), "of100"),
+    **dict.fromkeys(("difference", "loss_difference"), "pts"),
+    **dict.fromkeys(("rmst_days", "expected"), "d1"),
+    **dict.fromkeys(("difference_rmst", "rmst_difference"), "signed1"),
+    **dict.fromkeys(("ratio", "hazard_ratio", "hazard_low", "hazard_high", "statistic"), "d2"),
+    **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
+    **dict.fromkeys(("first_day", "last_day"), "date"),
+    **dict.fromkeys(("by", "about"), "column"),
+    **dict.fromkeys(("group_id", "file", "name", "value"), ""),
+    **{name: name for name in ("claim", "status", "table", "correction")},
+    "kind": "origin",
+}
+"""How a column is written: a number by this spec, a string by its name under this key of the catalogue."""
 
 
 def show_headline(finding: Finding, *, locale: str) -> None:
-    """Show the page's first sentence."""
+    """Show the page's first sentence; a status that asks for nothing is left out of it."""
+    status = "" if finding.status == Status.PASS else f" status-{finding.status}"
     for language in languages(locale):
-        _show_html(f'<p class="headline status-{finding.status}">{escape(finding.sentence[language])}</p>', language)
+        _show_html(f'<p class="headline{status}">{escape(finding.sentence[language])}</p>', language)
 
 
 def show_tiles(tiles: Iterable[Tile], *, locale: str) -> None:
@@ -56,9 +73,7 @@ def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **optio
         )
 
 
-def show_table(
-    result: Any, *, title: str, columns: Mapping[str, str], locale: str, part: str = "", **facts: str
-) -> None:
+def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, part: str = "", **facts: str) -> None:
     """Show a table with its caption; show nothing where the result was refused or the table is empty.
 
     Parameters
@@ -68,8 +83,8 @@ def show_table(
     title
         Key of the caption, under ``caption`` in the catalogue.
     columns
-        The columns to show, in order. A column's heading is its name under ``heading``. Its value says how
-        numbers are written (see :mod:`analysis.labels`), or under which key strings have names (``level``).
+        The columns to show, in order. A column's heading is its name under ``heading``; how its values are
+        written stands in :data:`WAYS`.
     facts
         Names of columns that the caption mentions, by placeholder.
     """
@@ -119,10 +134,10 @@ def _heading(name: str, language: str) -> str:
     return labels.catalogue(language).get(f"heading.{name}", labels.name("column", name, language))
 
 
-def _row(row: Mapping[Any, Any], columns: Mapping[str, str], language: str) -> str:
+def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str) -> str:
     cells = []
-    for position, (name, way) in enumerate(columns.items()):
-        is_text = isinstance(row[name], str)
+    for position, name in enumerate(columns):
+        is_text, way = isinstance(row[name], str), WAYS.get(name, "level")
         value = escape(labels.name(way, row[name], language) if is_text else labels.write(row[name], way, language))
         kind = "" if is_text else ' class="number"'
         cells.append(f"<td{kind}>{value}</td>" if position else f'<th scope="row"{kind}>{value}</th>')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from analysis import curves, inference
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
 from analysis.survival.rules import FEW_EVENTS, Rules, count_members, merge_small
 
+SEPARATED = 8.0
+"""A log hazard ratio beyond this is no estimate: one of the two levels has no leavers."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LevelComparison:
@@ -21,7 +25,7 @@ class LevelComparison:
     ``table`` holds one row per level, most losses first: the columns of :func:`curves.compare_at` with
     ``p_holm``, and, suffixed ``_rmst``, those of :func:`curves.compare_rmst`. ``pairs`` is what
     :func:`curves.compare_pairs` returns; ``hazard`` one row per level against the largest: ``hazard_ratio,
-    ci_low, ci_high``, for analysts. The log-rank test may be refused where too few groups carry it.
+    hazard_low, hazard_high``, for analysts. The log-rank test may be refused where too few groups carry it.
     """
 
     by: str
@@ -152,11 +156,12 @@ def estimate_hazard_ratios(
     Notes
     -----
     lifelines' ``CoxPHFitter`` with Efron's ties on case weights, which differs from replicated rows by
-    about 2e-5 in a coefficient; by cluster with the sandwich estimator of Lin & Wei (1989).
+    about 2e-5 in a coefficient; nan where a level has no leavers, or nobody else has (the likelihood has no
+    maximum); by cluster with the sandwich estimator of Lin & Wei (1989).
     """
     from lifelines import CoxPHFitter  # noqa: PLC0415 - half a second that readers of curves need not wait for
 
-    columns = [by, "hazard_ratio", "ci_low", "ci_high"]
+    columns = [by, "hazard_ratio", "hazard_low", "hazard_high"]
     if counts["n_entered"].sum() > 0:
         return pd.DataFrame(columns=columns)
     rows = pd.concat(
@@ -172,9 +177,20 @@ def estimate_hazard_ratios(
     if cluster:
         frame["cluster"] = rows[cluster].to_numpy()
     fitter = CoxPHFitter(alpha=1 - confidence)
-    fitter.fit(frame, "duration_days", "event", weights_col="weight", batch_mode=True, robust=bool(cluster), **options)
-    interval = np.exp(fitter.confidence_intervals_.to_numpy())
-    ratios = pd.DataFrame({by: names, "hazard_ratio": np.exp(fitter.params_.to_numpy())})
-    ratios["ci_low"], ratios["ci_high"] = interval[:, 0], interval[:, 1]
-    first = pd.DataFrame([{by: str(reference), "hazard_ratio": 1.0, "ci_low": np.nan, "ci_high": np.nan}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what lifelines warns of is what SEPARATED catches
+        fitter.fit(
+            frame,
+            "duration_days",
+            "event",
+            weights_col="weight",
+            batch_mode=True,
+            robust=bool(cluster),
+            fit_options={"precision": 1e-10},
+            **options,
+        )
+    found = fitter.params_.to_frame("hazard_ratio").join(fitter.confidence_intervals_).to_numpy()
+    ratios = pd.DataFrame(np.exp(np.where(np.abs(found[:, :1]) > SEPARATED, np.nan, found)), columns=columns[1:])
+    ratios.insert(0, by, names)
+    first = pd.DataFrame([{by: str(reference), "hazard_ratio": 1.0}])
     return pd.concat([first, ratios], ignore_index=True)[columns]
