@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from analysis.errors import Problem
+from analysis.intake.storage import one_row
 from analysis.schema import TABLES
 
 LIMIT = 0.05
@@ -73,8 +74,8 @@ def drop_impossible(
     unknown = "a.member_id IS NULL"
     early = f"r.{day} < a.first_day" if day else "FALSE"
     joined = f"{relation} AS r LEFT JOIN {arrivals} AS a ON r.member_id = a.member_id"
-    row = con.execute(f"SELECT count(*) FILTER ({unknown}), count(*) FILTER ({early}) FROM {joined}").fetchone()
-    found = dict(zip(RULES, row or (0, 0), strict=True))
+    row = one_row(con, f"SELECT count(*) FILTER ({unknown}), count(*) FILTER ({early}) FROM {joined}")
+    found = dict(zip(RULES, row, strict=True))
     corrections = {code: n for code, n in found.items() if n}
     if not corrections:
         return Crossed(relation=relation, corrections={}, problems=())

@@ -34,7 +34,7 @@ from analysis.intake.publish import locked, replacing_folder, sweep
 from analysis.intake.salt import FILE as SALT_FILE
 from analysis.intake.salt import fingerprint, new_salt, read_salt, write_salt
 from analysis.intake.settings import FILE, Mapped, describe_settings, guess_community, sign_settings
-from analysis.intake.storage import connect, count_rows
+from analysis.intake.storage import connect, count_rows, one_row
 from analysis.intake.taking import (
     Bench,
     Taken,
@@ -262,7 +262,7 @@ def _cross_stored(run: _Run, table: str, relation: str, arrivals: str) -> str:
     """Return the stored rows without those that a corrected joining day has made impossible."""
     if not any(report.record.table == "members" and report.record.n_changed for report in run.reports):
         return relation
-    (n_rows,) = run.bench.con.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)
+    (n_rows,) = one_row(run.bench.con, f"SELECT count(*) FROM {relation}")
     file = f"{table} imported before"
     crossed = drop_impossible(run.bench.con, table, relation, arrivals=arrivals, file=file, n_rows=n_rows)
     run.problems += crossed.problems

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from analysis.intake.ledger import ImportRecord
-from analysis.intake.storage import HIDDEN, columns_of, copy_to_parquet, name_of, origin_column, quote
+from analysis.intake.storage import HIDDEN, columns_of, copy_to_parquet, name_of, one_row, origin_column, quote
 from analysis.schema import TABLES, Kind, day_column
 
 _RUN = "in_this_run"
@@ -137,8 +137,7 @@ def _memory(export: Export, window: str) -> list[str]:
     return [
         f"CASE WHEN {wins} THEN coalesce({day}, o.export_day) ELSE o.export_day END AS export_day",
         f"CASE WHEN {wins} THEN {source} ELSE o.export_source END AS export_source",
-        f"CASE WHEN n.here AND o.here IS NULL THEN {_gone_since(export)} WHEN {wins} THEN FALSE "
-        f"ELSE coalesce(o.is_vanished, FALSE) OR ({goes}) END AS is_vanished",
+        f"CASE WHEN {wins} THEN {_gone_since(export)} ELSE coalesce(o.is_vanished, FALSE) OR ({goes}) END AS is_vanished",
         f"(n.here IS NOT NULL OR o.{_RUN}) AS {_RUN}",
     ]
 
@@ -162,7 +161,7 @@ def _window(con: duckdb.DuckDBPyConnection, export: Export) -> str:
     if TABLES[export.table].holds == "state":
         return "TRUE"
     day = day_column(origin_column(TABLES[export.table]))
-    first, last = con.execute(f"SELECT min({day}), max({day}) FROM {export.relation}").fetchone() or (None, None)
+    first, last = one_row(con, f"SELECT min({day}), max({day}) FROM {export.relation}")
     return f"o.{day} BETWEEN {_literal(first)} AND {_literal(last)}"
 
 
@@ -196,10 +195,13 @@ def _nothing(columns: Mapping[str, str]) -> str:
 
 
 def _count(con: duckdb.DuckDBPyConnection, relation: str) -> Merged:
-    row = con.execute(f"""
+    row = one_row(
+        con,
+        f"""
         SELECT count(*) FILTER (is_added), count(*) FILTER (is_changed),
                count(*) FILTER (comes AND NOT is_added AND NOT is_changed),
                count(*) FILTER (is_vanished AND NOT was_vanished)
         FROM {relation}
-    """).fetchone() or (0, 0, 0, 0)
+    """,
+    )
     return Merged(n_added=row[0], n_changed=row[1], n_unchanged=row[2], n_vanished=row[3])

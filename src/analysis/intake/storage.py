@@ -6,14 +6,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 
 from analysis.intake.ledger import ImportRecord, Ledger, covers_until, write_ledger
 from analysis.intake.publish import replacing_folder
 from analysis.intake.salt import fingerprint, hashed
 from analysis.schema import TABLES, Kind, Table, day_column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HIDDEN = {"export_day": "INTEGER", "export_source": "VARCHAR", "is_vanished": "BOOLEAN"}
 """What intake remembers of every row: the newest export that had it, its stream, whether a newer one lacks it."""
@@ -59,16 +62,18 @@ def columns_of(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
     return {row[0]: row[1] for row in described}
 
 
+def one_row(con: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """Return a query's only row; all is fetched, for an unfinished result blocks its connection."""
+    (row,) = con.execute(query).fetchall()
+    return tuple(row)
+
+
 def count_rows(folder: Path) -> dict[str, int]:
     """Return the number of rows of every table in a folder."""
     files = {table: folder / f"{table}.parquet" for table in TABLES}
     with connect() as con:
         query = "SELECT count(*) FROM "
-        return {
-            table: (con.execute(query + quote(str(file))).fetchone() or (0,))[0]
-            for table, file in files.items()
-            if file.is_file()
-        }
+        return {table: one_row(con, query + quote(str(file)))[0] for table, file in files.items() if file.is_file()}
 
 
 def quote(text: str) -> str:
@@ -153,6 +158,6 @@ def _stored(column: str, kind: Kind | None, salt: str) -> str:
 def _extent(con: duckdb.DuckDBPyConnection, days: list[str]) -> tuple[int, int | None, int | None]:
     """Return the frame's number of rows, and the first and last of its days."""
     ends = [f"min({day}), max({day})" for day in days]
-    row = con.execute(f"SELECT {', '.join(['count(*)', *ends])} FROM frame").fetchone() or (0,)
+    row = one_row(con, f"SELECT {', '.join(['count(*)', *ends])} FROM frame")
     found = [day for day in row[1:] if day is not None]
     return row[0], min(found, default=None), max(found, default=None)

@@ -13,7 +13,7 @@ from analysis.config import Community, parse_day
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
 from analysis.intake.ledger import ImportRecord, coverage, iso, last_complete_day, read_ledger
 from analysis.intake.publish import settle
-from analysis.intake.storage import HIDDEN, columns_of, connect, name_of, origin_column, quote
+from analysis.intake.storage import HIDDEN, columns_of, connect, name_of, one_row, origin_column, quote
 from analysis.schema import TABLES, Kind, day_column
 
 _LAST_SEEN = "last_seen_at"
@@ -187,7 +187,7 @@ def _cut_last_seen(
     con: duckdb.DuckDBPyConnection, file: Path, as_of_day: int, covers_until_day: int | None
 ) -> tuple[dict[str, str], list[str]]:
     day = day_column(_LAST_SEEN)
-    (latest,) = con.execute(f"SELECT max({day}) FROM {quote(str(file))}").fetchone() or (None,)
+    (latest,) = one_row(con, f"SELECT max({day}) FROM {quote(str(file))}")
     if latest is None or latest <= as_of_day:
         return {}, []
     if as_of_day != covers_until_day or latest > as_of_day + 1:
