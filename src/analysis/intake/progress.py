@@ -50,7 +50,8 @@ class OnTerminal(Silent):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bars.stop()
+        if self._shown:
+            self._bars.stop()
 
     def reading(self, text: str) -> Callable[[int, int], None]:
         """Return what is told (bytes done, bytes in all) while a file is read."""
