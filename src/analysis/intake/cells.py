@@ -106,14 +106,14 @@ def look_at_forms(staged: Staged, cells: Sequence[Cell], *, whole_rows: bool, co
         Whether repeated rows are to be counted.
     """
     times = [cell for cell in cells if cell.column.kind in TIMES]
-    texts = [f"{values.cleaned(cell.sql, cell.column.kind)} AS {cell.text}" for cell in times]
     wide = " OR ".join(values.is_full_width(cell.sql, cell.column.kind) for cell in cells) or "false"
     untidy = " OR ".join(values.is_untidy(cell.sql) for cell in cells) or "false"
     row = f"hash({', '.join(map(name_of, staged.headers))})" if whole_rows else "0"
     looks = ["count(*) FILTER (untidy)", "count(*) FILTER (wide)", "count(*) - count(DISTINCT row_hash)"]
     looks += [f"histogram({values.time_family(cell.text)})" for cell in times]
-    inner = ", ".join([*texts, f"{wide} AS wide", f"{untidy} AS untidy", f"{row} AS row_hash"])
-    found = con.execute(f"SELECT {', '.join(looks)} FROM (SELECT {inner} FROM {staged.relation})").fetchone() or ()
+    marks = f"{untidy} AS untidy, {wide} AS wide, {row} AS row_hash"
+    query = f"SELECT {', '.join(looks)} FROM ({_texts(staged.relation, times, also=marks)})"
+    found = con.execute(query).fetchone() or ()
     n_trimmed, n_full_width, n_repeated, *families = found
     return Forms(
         families={cell.name: dict(family or {}) for cell, family in zip(times, families, strict=True)},
@@ -157,7 +157,10 @@ def _one_family(families: Mapping[str, int]) -> tuple[str, str]:
         groups[name] = groups.get(name, 0) + n
     unreadable = groups.pop("unreadable", 0)
     if len(groups) > 1:
-        listed = ", ".join(f"{n:,} {_FAMILY_NAMES[name]}" for name, n in sorted(groups.items(), key=lambda g: -g[1]))
+        listed = ", ".join(
+            f"{n:,} {_FAMILY_NAMES[name]}"
+            for name, n in sorted(groups.items(), key=lambda group: (-group[1], group[0]))
+        )
         zones = "mixed time zones: " if set(groups) == {"written", "offset"} else "mixed forms: "
         return "", zones + listed
     if not groups:
@@ -212,19 +215,31 @@ def write_typed(
         Whether rows that are another row over again are dropped first.
     """
     raw = f"(SELECT DISTINCT * FROM {staged.relation})" if distinct else staged.relation
-    texts = ", ".join(f"{values.cleaned(cell.sql, cell.column.kind)} AS {cell.text}" for cell in cells)
     typed = ", ".join(f"{values.typed(cell.text, readings[cell.name])} AS {cell.value}" for cell in cells)
     faults = [f"{values.fault(cell.text, cell.value, readings[cell.name])} AS {cell.fault}" for cell in cells]
     kept = [pick for cell in cells for pick in stored(cell)]
-    query = f"SELECT {', '.join(kept + faults)} FROM (SELECT *, {typed} FROM (SELECT {texts} FROM {raw}))"
+    query = f"SELECT {', '.join(kept + faults)} FROM (SELECT *, {typed} FROM ({_texts(raw, cells)}))"
     return write_relation(query, folder=staged.folder, con=con)
+
+
+def _texts(source: str, cells: Sequence[Cell], *, also: str = "") -> str:
+    """Return a query for the clean texts of cells, and for what else is wanted of the source's rows."""
+    tidied = [f"{values.tidied(cell.sql, cell.column.kind)} AS {cell.text}" for cell in cells]
+    said = [f"{values.said(cell.text, cell.column.kind)} AS {cell.text}" for cell in cells]
+    inner = ", ".join([*tidied, *([also] if also else [])])
+    return (
+        f"SELECT * REPLACE ({', '.join(said)}) FROM (SELECT {inner} FROM {source})"
+        if said
+        else f"SELECT {inner} FROM {source}"
+    )
 
 
 def stored(cell: Cell) -> list[str]:
     """Return the SQL of what is stored for a cell: its value, and its day where it is a time."""
+    value = f"{values.stored(cell.value, cell.column.kind)} AS {cell.value}"
     if cell.column.kind not in TIMES:
-        return [cell.value]
-    return [cell.value, f"{values.day_number(cell.value)} AS {name_of(day_column(cell.name))}"]
+        return [value]
+    return [value, f"{values.day_number(cell.value)} AS {name_of(day_column(cell.name))}"]
 
 
 def write_relation(query: str, *, folder: Path, con: duckdb.DuckDBPyConnection) -> str:

@@ -179,7 +179,7 @@ def _header(plain: Path, name: str, delimiters: str) -> tuple[int, str, list[str
             file.seek(0)
             try:
                 cut[delimiter] = next(csv.reader(itertools.islice(file, skip, None), delimiter=delimiter))
-            except csv.Error:
+            except (csv.Error, StopIteration):
                 raise _refused(name, "the header cannot be read", _QUOTES) from None
     delimiter = max(delimiters, key=lambda each: len(cut[each]))
     return skip, delimiter, cut[delimiter]

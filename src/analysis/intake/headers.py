@@ -144,24 +144,31 @@ def _apply(staged: Staged, source: Source, community: Community) -> tuple[Match,
 def _choose_table(staged: Staged, community: Community) -> str:
     """Return the table that the file's name and headers speak for."""
     fits = [_fit(table, staged.headers, community) for table in TABLES]
-    word = {fit.table: _longest_word(staged.file, fit.table) for fit in fits}
-    named = [fit for fit in fits if word[fit.table]]
+    word = _words_of(staged.file)
+    named = [fit for fit in fits if fit.table in word]
     whole = [fit for fit in named or fits if not fit.lacking and (named or _convinces(fit, fits))]
     if not whole:
-        closest = max(named or fits, key=lambda fit: (len(fit.found) - 2 * len(fit.lacking), word[fit.table]))
+        closest = max(named or fits, key=lambda fit: (len(fit.found) - 2 * len(fit.lacking), word.get(fit.table, 0)))
         raise SchemaError(
             [_lacking_problem(staged, closest.table, name) for name in closest.lacking] or [_unclear(staged, fits)]
         )
-    ranks = {fit.table: (word[fit.table], *fit.weight) for fit in whole}
+    ranks = {fit.table: (*fit.weight, word.get(fit.table, 0)) for fit in whole}
     best = max(ranks.values())
     if sum(rank == best for rank in ranks.values()) > 1:
         raise SchemaError([_unclear(staged, [fit for fit in whole if ranks[fit.table] == best])])
     return next(table for table, rank in ranks.items() if rank == best)
 
 
-def _longest_word(file: str, table: str) -> int:
+def _words_of(file: str) -> dict[str, int]:
+    """Return the tables that a file's name speaks for, with the length of the word; membership does not say member."""
     name = normalised(file)
-    return max((len(word) for word in TABLES[table].files if word in name), default=0)
+    words = {table: [word for word in spec.files if word in name] for table, spec in TABLES.items()}
+    longest = {table: max(found, key=len) for table, found in words.items() if found}
+    return {
+        table: len(word)
+        for table, word in longest.items()
+        if not any(word != other and word in other for other in longest.values())
+    }
 
 
 def _convinces(fit: _Fit, fits: Sequence[_Fit]) -> bool:

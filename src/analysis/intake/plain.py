@@ -82,7 +82,7 @@ def _encoding(path: Path, *, name: str, progress: Progress) -> str:
     """
     with path.open("rb") as file:
         start = file.read(CHUNK)
-    if not start.strip():
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise SchemaError([Problem(file=name, rule="the file is empty", remedy=_AGAIN)])
     if start.startswith(_UTF16):
         candidates = ["utf-16"]

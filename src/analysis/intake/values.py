@@ -1,7 +1,9 @@
 """Text cells → typed values, as DuckDB SQL. Pure functions: an SQL expression in, an SQL expression out.
 
-Every column goes through three steps: :func:`cleaned` puts white space and full-width forms right and makes
-empty words null; :func:`typed` reads the clean text; :func:`fault` says what is wrong with it, or null. Times come
+Every column goes through five steps: :func:`tidied` puts white space and full-width forms right; :func:`said` makes
+empty words null; :func:`typed` reads the clean text; :func:`fault` says what is wrong with it, or null;
+:func:`stored` gives the type on disk. They stand in nested queries, because DuckDB computes an expression that
+occurs twice in a CASE for every row. Times come
 in *families* (written, with offset, epoch, Excel serial, day and month), of which a column may have one.
 """
 
@@ -11,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analysis.intake.salt import hashed
-from analysis.intake.storage import quote
+from analysis.intake.storage import SQL_TYPES, quote
 from analysis.schema import Kind
 
 _HALF = "".join(map(chr, range(0x21, 0x7F)))
@@ -33,19 +35,24 @@ TIMES = (Kind.TIME, Kind.DAY)
 
 LONGEST_TEXT = 200
 LARGEST = 1e15
-FIRST_DAY, LAST_DAY = 7305, 47846
-"""1990-01-01 and 2100-12-31 as days since 1970-01-01."""
+_FIRST, _END = "DATE '1990-01-01'", "DATE '2101-01-01'"
 
-_DATE = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{4}\.\d{1,2}\.\d{1,2}|\d{4}年\d{1,2}月\d{1,2}[日号]?|(?:19|20)\d{6})"
+_DATE = (
+    r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{4}\.\d{1,2}\.\d{1,2}|\d{4}年\d{1,2}月\d{1,2}|(?:19|20)\d{6})"
+)
 _CLOCK = r"(?:\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d+)?)?|\d{1,2}[时点](?:\d{1,2}分(?:\d{1,2}秒)?)?)"
+_HOUR = rf"(?:[T ]+|[日号] *){_CLOCK}"
 _OFFSET = r"(?:[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
-_WRITTEN = rf"^{_DATE}(?:[T ]*{_CLOCK})?$|^(?:19|20)\d{{12}}$"
-_WITH_OFFSET = rf"^{_DATE}[T ]*{_CLOCK} ?{_OFFSET}$"
+_WRITTEN = rf"^{_DATE}(?:[日号]|{_HOUR})?$|^(?:19|20)\d{{12}}$"
+_WITH_OFFSET = rf"^{_DATE}{_HOUR} ?{_OFFSET}$"
 _EPOCH = r"^\d{10}(?:\d{3})?(?:\.\d+)?$"
 _SERIAL = r"^[2-7]\d{4}(?:\.\d+)?$"
 _DAY_MONTH = rf"^\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}(?:[T ]+{_CLOCK})?$"
 
+_TIDY = r"^[!-~]+(?: [!-~]+)*$"
 _NUMBER = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
+_SIGNS = "¥$€£,%万亿wW元+ "
+_SPELLED = r"^[-+]?[¥$€£]? ?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)? ?[%万亿wW]?元?\+?$"
 _INFINITE = r"^[-+]?(?:inf|infinity|nan|∞)$"
 _SCIENTIFIC = r"^\d(?:\.\d+)?[eE]\+\d{2}$"
 
@@ -78,8 +85,8 @@ class Reading:
     salt: str = field(default="", repr=False)
 
 
-def cleaned(cell: str, kind: Kind) -> str:
-    """Return SQL for the cell's text, put right, or null where it says nothing.
+def tidied(cell: str, kind: Kind) -> str:
+    """Return SQL for the cell's text with white space and full-width forms put right.
 
     Ids, times and numbers get half-width forms throughout; categories keep their Chinese punctuation.
     """
@@ -87,23 +94,32 @@ def cleaned(cell: str, kind: Kind) -> str:
     dropped = _INVISIBLE + (_JOINERS if kind is Kind.ID else "")
     source, target = full + _SPACES + dropped, half + " " * len(_SPACES)
     wide = f"nfc_normalize(translate({cell}, {quote(source)}, {quote(target)}))"
-    text = rf"trim(CASE WHEN strlen({cell}) = length({cell}) THEN {cell} ELSE {wide} END, E' \t\n\r')"
-    if kind in (Kind.TEXT, Kind.KEY):
-        text = rf"regexp_replace({text}, '\s+', ' ', 'g')"
+    return rf"CASE WHEN {_is_tidy(cell)} THEN {cell} ELSE trim(regexp_replace({wide}, '\s+', ' ', 'g')) END"
+
+
+def said(text: str, kind: Kind) -> str:
+    """Return SQL for a tidied text, or null where it says nothing."""
     empty = [word for word in _EMPTY if not (kind is Kind.FLAG and word == "无")]
     return f"CASE WHEN lower({text}) IN ({_list(empty)}) THEN NULL ELSE {text} END"
 
 
 def is_full_width(cell: str, kind: Kind) -> str:
-    """Return SQL that is true where :func:`cleaned` puts full-width forms right."""
+    """Return SQL that is true where :func:`tidied` puts full-width forms right."""
     signs = "０-９Ａ-Ｚａ-ｚ" if kind in _PROSE else "！-～￥"
-    return f"(strlen({cell}) <> length({cell}) AND regexp_matches({cell}, '[{signs}]'))"
+    return f"CASE WHEN {_is_tidy(cell)} THEN false ELSE regexp_matches({cell}, '[{signs}]') END"
 
 
 def is_untidy(cell: str) -> str:
-    """Return SQL that is true where :func:`cleaned` takes away white space or invisible characters."""
-    unseen = f"strlen({cell}) <> length({cell}) AND regexp_matches({cell}, '[{_SPACES}{_INVISIBLE}]')"
-    return rf"({cell} <> trim({cell}, E' \t\n\r') OR {unseen})"
+    """Return SQL that is true where :func:`tidied` takes away white space or invisible characters."""
+    blank = rf"\s{_SPACES}{_INVISIBLE}"
+    edges = rf"^\s|\s$|\s\s|[{_SPACES}{_INVISIBLE}]"
+    return f"""CASE WHEN {_is_tidy(cell)} THEN false
+        ELSE regexp_matches({cell}, '{edges}') AND regexp_matches({cell}, '[^{blank}]') END"""
+
+
+def _is_tidy(cell: str) -> str:
+    """Return SQL that is true of ASCII words with single blanks between them: most cells, quickly."""
+    return f"regexp_matches({cell}, '{_TIDY}')"
 
 
 def time_family(text: str) -> str:
@@ -125,20 +141,20 @@ def time_family(text: str) -> str:
 
 
 def typed(text: str, reading: Reading) -> str:
-    """Return SQL for the value of a clean text; null where it cannot be read."""
+    """Return SQL for the value of a clean text; null where it cannot be read.
+
+    Days are still moments and counts still floating here, so that :func:`fault` sees what :func:`stored` rounds off.
+    """
     if reading.kind is Kind.ID:
         return hashed(_whole(text), reading.salt)
     if reading.kind is Kind.KEY:
         return _whole(text)
     if reading.kind in TIMES:
-        moment = _moment(text, reading)
-        return f"{moment}::DATE" if reading.kind is Kind.DAY else moment
+        return _moment(text, reading)
     if reading.kind in (Kind.COUNT, Kind.NUMBER):
-        number = _number(text)
-        return f"TRY_CAST(round({number}) AS BIGINT)" if reading.kind is Kind.COUNT else number
+        return _number(text)
     if reading.values:
-        word = _word(text, reading.values)
-        return f"TRY_CAST({word} AS BOOLEAN)" if reading.kind is Kind.FLAG else word
+        return _word(text, reading.values)
     return f"left({text}, {LONGEST_TEXT})"
 
 
@@ -160,6 +176,13 @@ def fault(text: str, value: str, reading: Reading) -> str:
     return f"CASE WHEN {text} IS NULL THEN NULL {cases} END"
 
 
+def stored(value: str, kind: Kind) -> str:
+    """Return SQL for a value in the type that is stored."""
+    if kind is Kind.COUNT:
+        return f"TRY_CAST(round({value}) AS BIGINT)"
+    return f"CAST({value} AS {SQL_TYPES[kind]})"
+
+
 def day_number(value: str) -> str:
     """Return SQL for the days from 1970-01-01 to a date or timestamp."""
     return f"({value}::DATE - DATE '1970-01-01')::INTEGER"
@@ -169,34 +192,34 @@ def _time_faults(text: str, value: str, reading: Reading) -> list[tuple[str, str
     faults = [(f"{text} IN ({_list(_NO_TIME)})", "no_time")]
     if reading.family:
         faults.append((f"{value} IS NULL", "unreadable"))
-    faults.append((f"{day_number(value)} NOT BETWEEN {FIRST_DAY} AND {LAST_DAY}", "far_off"))
+    faults.append((f"{value} < {_FIRST} OR {value} >= {_END}", "far_off"))
     if reading.last_day is not None:
-        faults.append((f"{day_number(value)} > {reading.last_day}", "after_export"))
+        faults.append((f"{value} >= DATE '1970-01-01' + {reading.last_day + 1}", "after_export"))
     return faults
 
 
 def _number_faults(text: str, value: str, reading: Reading) -> list[tuple[str, str]]:
-    number = _number(text)
     faults = [
-        (f"regexp_matches(lower({text}), '{_INFINITE}') OR abs({number}) > {LARGEST:.0f}", "absurd"),
+        (f"{value} IS NULL AND regexp_matches(lower({text}), '{_INFINITE}')", "absurd"),
+        (f"abs({value}) > {LARGEST:.0f}", "absurd"),
         (f"{value} IS NULL", "unreadable"),
     ]
     if reading.kind is Kind.COUNT:
-        faults += [(f"{number} < 0", "negative"), (f"abs({number} - round({number})) > 1e-6", "not_whole")]
+        faults += [(f"{value} < 0", "negative"), (f"abs({value} - round({value})) > 1e-6", "not_whole")]
     return faults
 
 
 def _whole(text: str) -> str:
     """Undo what spreadsheets do to ids: 123.0 is 123."""
-    return rf"regexp_replace({text}, '^(\d+)\.0+$', '\1')"
+    return rf"CASE WHEN contains({text}, '.') THEN regexp_replace({text}, '^(\d+)\.0+$', '\1') ELSE {text} END"
 
 
 def _number(text: str) -> str:
-    bare = rf"regexp_replace(regexp_replace({text}, '^([-+]?)[¥$€£] ?', '\1'), ' ?(?:[%万亿wW]?元?\+?)$', '')"
-    grouped = rf"CASE WHEN regexp_matches({bare}, '^[-+]?\d{{1,3}}(,\d{{3}})+(\.\d+)?$') THEN replace({bare}, ',', '') ELSE {bare} END"
+    """Return SQL for 1234.5, 1,234.5, ￥12.5, 14% and 1.2万."""
     unit = f"""CASE WHEN contains({text}, '%') THEN 0.01 WHEN regexp_matches({text}, '[万wW]') THEN 1e4
         WHEN contains({text}, '亿') THEN 1e8 ELSE 1 END"""
-    return f"(CASE WHEN regexp_matches({grouped}, '{_NUMBER}') THEN TRY_CAST({grouped} AS DOUBLE) END * {unit})"
+    return f"""CASE WHEN regexp_matches({text}, '{_NUMBER}') THEN TRY_CAST({text} AS DOUBLE)
+        WHEN regexp_matches({text}, '{_SPELLED}') THEN {unit} * TRY_CAST(translate({text}, '{_SIGNS}', '') AS DOUBLE) END"""
 
 
 def _moment(text: str, reading: Reading) -> str:
@@ -224,13 +247,12 @@ def _iso(text: str) -> str:
     changes = (
         (r"^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})$", r"\1-\2-\3 \4:\5:\6"),
         (r"^(\d{4})(\d{2})(\d{2})", r"\1-\2-\3"),
-        (r"^(\d{4})[./年](\d{1,2})[./月](\d{1,2})[日号]?", r"\1-\2-\3"),
-        (r"^(\d{4}-\d{1,2}-\d{1,2})[T ]*(\d)", r"\1 \2"),
+        (r"^(\d{4})[-./年](\d{1,2})[-./月](\d{1,2})[日号T ]*", r"\1-\2-\3 "),
         (r"(\d{1,2})[时点]$", r"\1:00"),
+        (r"(\d{1,2})[时点](\d{1,2})分(\d{1,2})秒", r"\1:\2:\3"),
         (r"(\d{1,2})[时点](\d{1,2})分", r"\1:\2"),
-        (r":(\d{1,2}):?(\d{1,2})秒", r":\1:\2"),
         (r" ?(?:[Zz]|UTC|GMT)$", "+00"),
-        (r" ([+-]\d{2}:?\d*)$", r"\1"),
+        (r" +([+-]\d{2}:?\d*|)$", r"\1"),
     )
     iso = text
     for pattern, replacement in changes:
