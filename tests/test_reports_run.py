@@ -7,8 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from analysis import labels
+from analysis import cli, labels
 from analysis.errors import ConfigError
 from analysis.reports import plan, publish, run
 from analysis.reports.supervise import Verdict
@@ -309,3 +310,17 @@ def test_progress_is_told_to_whoever_asks(project, report, monkeypatch):
     monkeypatch.setattr(run, "run_notebook", kernel)
     report(progress=lambda *event: seen.append(event), jobs=1)
     assert seen == [("00_quality", 1, 3), ("01_churn", 1, 3), ("02_tiers", 1, 3)]
+
+
+def test_the_command_tells_where_pages_are_why_one_failed_and_how_to_open_it(project, kernel, days, monkeypatch):
+    monkeypatch.chdir(project)
+    kernel.fails = {"01_churn"}
+    told = CliRunner().invoke(cli.app, ["report", "community.yml", "--only", "churn", "--only", "tiers", "--jobs", "1"])
+    assert told.exit_code == 1
+    assert "02_tiers: published" in told.output
+    assert "Open: reports/demo/latest/index.html" in told.output
+    assert "01_churn: failed: cell 3: KeyError: 'member 4711'." in told.output
+    (executed,) = (line.removeprefix("Look: jupyter lab ") for line in told.output.splitlines() if "jupyter" in line)
+    assert Path(executed).is_file()
+    told = CliRunner().invoke(cli.app, ["report", "community.yml", "--param", "churn.nothing=1"])
+    assert (told.exit_code, "Nothing was changed" in told.output) == (2, True)

@@ -88,7 +88,7 @@ def _has_mark(process: psutil.Process, mark: str) -> bool:
 
 
 def _execute(job: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
-    with skip_imports("rfc3987_syntax", "pyarrow"):
+    with skip_imports("rfc3987_syntax", "isoduration", "pyarrow"):
         import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters that it cannot parse

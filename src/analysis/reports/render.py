@@ -112,7 +112,7 @@ def title_of(notebook: Mapping[str, Any], *, locale: str) -> str:
 
 def prepare(notebook: Mapping[str, Any], *, locale: str) -> Any:
     """Return the notebook with only what a reader of ``locale`` may see, all of it clean."""
-    with skip_imports("rfc3987_syntax"):
+    with skip_imports("rfc3987_syntax", "isoduration"):
         import nbformat
     cells = [_prepare_cell(copy.deepcopy(cell), locale) for cell in notebook["cells"] if _is_shown(cell, locale)]
     _number_headings(cells)
@@ -231,7 +231,7 @@ def _page(frame: Frame, locale: str, *, title: str, made: Made) -> dict[str, Any
 
 @cache
 def _exporter() -> Any:
-    with skip_imports("rfc3987_syntax"):
+    with skip_imports("rfc3987_syntax", "isoduration"):
         from nbconvert.exporters import HTMLExporter
         from traitlets.config import Config
     quiet = Config({"HTMLExporter": {"preprocessors": [], "default_preprocessors": [], "enable_async": False}})
