@@ -24,6 +24,7 @@ HOSTILE = (
     "<iframe src=//evil.example>",
     "<a href='javascript:alert(4)'>x</a>",
     "<a href='https://evil.example'>x</a>",
+    "<a href='//evil.example'>x</a>",
     '"><style>@import url(//evil.example/x.css)</style>',
     "<p onclick=alert(5) style='background:url(//evil.example)'>x</p>",
     "</main><meta http-equiv=refresh content='0;//evil.example'>",
