@@ -18,7 +18,8 @@ GOOD = quality.Evidence(
     has_activity=True,
     history_days=365,
     silent_days=30,
-    n_platforms=2,
+    n_pairs=1,
+    n_unmatched=0,
     groupings=("channel_id",),
 )
 
@@ -37,11 +38,12 @@ def test_good_data_carry_every_question() -> None:
     ("changed", "question", "code"),
     [
         ({"n_left": 0}, "leaving", RefusalCode.MISSING_COLUMN),
-        ({"n_wide": 1}, "leaving", RefusalCode.INTERVAL_CENSORED),
+        ({"n_wide": 16}, "leaving", RefusalCode.INTERVAL_CENSORED),
         ({"has_activity": False}, "silence", RefusalCode.NO_ACTIVITY),
         ({"silent_days": 122}, "silence", RefusalCode.SILENCE_TOO_LONG),
         ({"groupings": ()}, "differences", RefusalCode.MISSING_COLUMN),
-        ({"n_platforms": 1}, "platforms", RefusalCode.ONE_PLATFORM),
+        ({"n_pairs": 0}, "platforms", RefusalCode.ONE_PLATFORM),
+        ({"n_unmatched": 1}, "platforms", RefusalCode.IDS_DO_NOT_MATCH),
     ],
 )
 def test_one_gap_refuses_one_question(changed: dict, question: str, code: RefusalCode) -> None:
@@ -52,6 +54,12 @@ def test_silence_may_be_a_third_of_the_history_and_no_more() -> None:
     """365 / 3 = 121.67: 121 days are in, 122 are out."""
     assert judge(silent_days=121)["silence"] is None
     assert judge(silent_days=122)["silence"] == RefusalCode.SILENCE_TOO_LONG
+
+
+def test_a_few_leavings_may_be_dated_within_days() -> None:
+    """Of 300 leavings 15 are a twentieth: in. 16 are more: out."""
+    assert judge(n_wide=15)["leaving"] is None
+    assert judge(n_wide=16)["leaving"] == RefusalCode.INTERVAL_CENSORED
 
 
 def test_one_member_refuses_everything() -> None:

@@ -169,30 +169,49 @@ def test_hazard_ratio_of_two_levels_by_hand() -> None:
 
 
 def group_counts(fast: int = 30) -> pd.DataFrame:
-    """Return ten groups of 50: in nine 15 leave on day 10, in the tenth ``fast``."""
+    """Return ten groups of 50: in nine about 15 leave on day 10, in the tenth ``fast``."""
     rows = []
     for group in range(10):
         left = fast if group == 9 else 14 + group % 3
-        rows += [(150, f"g{group}", 10, left, 0), (150, f"g{group}", 40, 0, 50 - left)]
-    return counts(rows, "cohort_day", "group_id")
+        rows += [(f"g{group}", 10, left, 0), (f"g{group}", 40, 0, 50 - left)]
+    return counts(rows, "group_id")
+
+
+def watch(frame: pd.DataFrame) -> survival.GroupWatch | RefusedAnalysis:
+    return attempt(survival.watch_groups, frame, rules=RULES, days=14)
 
 
 def test_a_group_that_loses_twice_as_many_is_flagged_and_only_that() -> None:
-    watch = survival.watch_groups(group_counts(), rules=RULES)
-    assert watch.table.loc[watch.table["flagged"], "group_id"].tolist() == ["g9"]
-    assert watch.foremost["group_id"].tolist() == ["g9"]
-    assert watch.table["expected"].sum() == pytest.approx(watch.table["observed"].sum())
+    """All 10 × 50 are at risk on day 10: 165 leave, so 16.5 are expected of each group; g9 lost 30."""
+    result = watch(group_counts())
+    assert result.table.loc[result.table["flagged"], "group_id"].tolist() == ["g9"]
+    assert result.table["expected"].tolist() == pytest.approx([16.5] * 10)
 
 
 def test_groups_that_differ_by_chance_are_not_flagged() -> None:
-    assert survival.watch_groups(group_counts(fast=16), rules=RULES).n_flagged == 0
+    assert watch(group_counts(fast=16)).n_flagged == 0
+
+
+def test_groups_are_set_against_their_own_kind() -> None:
+    """A kind in which every group loses 30 of 50 has no group that stands out; without kinds all six would."""
+    bad = counts([row for i in range(6) for row in ((f"b{i}", 10, 30, 0), (f"b{i}", 40, 0, 20))], "group_id")
+    both = pd.concat([group_counts(fast=16).assign(group_type="good"), bad.assign(group_type="bad")])
+    assert watch(both).n_flagged == 0
+    assert watch(both).table.set_index("group_id").at["b0", "expected"] == pytest.approx(30)
+
+
+def test_members_there_before_the_window_count_from_their_own_tenure() -> None:
+    """Group a: ten enter after day 20 and two leave on day 25. Group b…g: ten join and stay to day 30."""
+    old = pd.DataFrame({"group_id": "a", "duration_days": [20, 25, 30], "n_events": [0, 2, 0], "n_censored": [0, 0, 8], "n_entered": [10, 0, 0]})  # fmt: skip
+    new = counts([(name, 30, 0, 10) for name in "bcdefg"], "group_id")
+    table = watch(pd.concat([old, new])).table.set_index("group_id")
+    assert table["expected"].sum() == pytest.approx(2)
+    assert table.at["a", "expected"] == pytest.approx(2 * 10 / 70)
 
 
 def test_groups_are_watched_only_where_there_are_enough() -> None:
-    few = group_counts().query("group_id < 'g4'")
-    alone = cohorts()
-    assert attempt(survival.watch_groups, few, rules=RULES).code == RefusalCode.TOO_FEW_GROUPS  # type: ignore[union-attr]
-    assert attempt(survival.watch_groups, alone, rules=RULES).code == RefusalCode.MISSING_TABLE  # type: ignore[union-attr]
+    assert watch(group_counts().query("group_id < 'g4'")).code == RefusalCode.TOO_FEW_GROUPS
+    assert watch(cohorts()).code == RefusalCode.MISSING_TABLE
 
 
 def test_now_counts_people_and_the_week() -> None:

@@ -88,6 +88,7 @@ class RefusalCode(StrEnum):
     NO_PLATFORM_COUNTS = "no_platform_counts"
     NO_SNAPSHOTS = "no_snapshots"
     ONE_PLATFORM = "one_platform"
+    IDS_DO_NOT_MATCH = "ids_do_not_match"
 
 
 @dataclass(eq=False)

@@ -26,6 +26,9 @@ CAPTURE_LEAST = 0.95
 MATCH_LEAST = 0.95
 """Below this share of known ids, tables cannot be joined."""
 
+WIDE_MOST = 0.05
+"""Above this share of leavings known only within more than a day, leaving is not dated well enough."""
+
 HISTORY_SHARE = 3
 """The history must be at least this many times as long as the silence that counts as leaving."""
 
@@ -102,7 +105,7 @@ def check_freshness(snapshots: pd.DataFrame, *, as_of_day: int) -> Freshness:
     """
     alive = snapshots
     if "dissolved_day" in snapshots:
-        alive = snapshots[~(snapshots["dissolved_day"] <= as_of_day)]
+        alive = snapshots[~(snapshots["dissolved_day"].astype(float) <= as_of_day)]
     fresh = as_of_day - alive["last_day"] <= FRESH_DAYS
     stale = alive.loc[~fresh, ["group_id", "last_day"]].sort_values(["last_day", "group_id"], ignore_index=True)
     oldest = stale["last_day"].min() if len(stale) else np.nan
@@ -160,11 +163,7 @@ def estimate_overlap(pairs: pd.DataFrame, *, shared_ids: tuple[tuple[str, ...], 
     """
     if pairs.empty:
         raise RefusedAnalysis(RefusalCode.ONE_PLATFORM)
-    declared = [{*group} for group in shared_ids]
-    together = [
-        any({a, b} <= group for group in declared) for a, b in zip(pairs.platform_a, pairs.platform_b, strict=True)
-    ]
-    counted = np.array(together) if declared else (pairs["n_both"] > 0).to_numpy()
+    counted = _find_matching(pairs, shared_ids)
     most = pairs[["n_a", "n_b"]].min(axis=1)
     table = pairs.assign(
         counted=counted,
@@ -172,6 +171,22 @@ def estimate_overlap(pairs: pd.DataFrame, *, shared_ids: tuple[tuple[str, ...], 
         high=np.where(counted, pairs["n_both"], most),
     )
     return Overlap(table=table.drop(columns="n_both"))
+
+
+def count_pairs(overlap: Overlap | RefusedAnalysis) -> dict[str, int]:
+    """Return pairs of platforms, and those whose ids do not match, by their names in :class:`Evidence`."""
+    if isinstance(overlap, RefusedAnalysis):
+        return {"n_pairs": 0, "n_unmatched": 0}
+    return {"n_pairs": len(overlap.table), "n_unmatched": int((~overlap.table["counted"]).sum())}
+
+
+def _find_matching(pairs: pd.DataFrame, shared_ids: tuple[tuple[str, ...], ...]) -> np.ndarray:
+    """Return for each pair whether ids match: declared so, or, where nothing is declared, seen to."""
+    if not shared_ids:
+        return (pairs["n_both"] > 0).to_numpy()
+    declared = [set(group) for group in shared_ids]
+    named = zip(pairs["platform_a"], pairs["platform_b"], strict=True)
+    return np.array([any({a, b} <= group for group in declared) for a, b in named], dtype=bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,8 +201,8 @@ class Evidence:
         Members whose leaving is known at all, and known only within more than a day.
     has_activity, history_days, silent_days
         Whether there is a log, how long it is, and the silence that counts as leaving [days].
-    n_platforms
-        Platforms that members are on; more than two count as two.
+    n_pairs, n_unmatched
+        Pairs of platforms that members are on, and those of them whose ids do not match.
     groupings
         Columns by which members can be compared.
     """
@@ -199,7 +214,8 @@ class Evidence:
     has_activity: bool
     history_days: int
     silent_days: int
-    n_platforms: int
+    n_pairs: int
+    n_unmatched: int
     groupings: tuple[str, ...]
 
 
@@ -212,7 +228,7 @@ def judge_questions(evidence: Evidence) -> tuple[Verdict, ...]:
         "leaving": _refuse_leaving(evidence),
         "silence": _refuse_silence(evidence),
         "differences": _refuse_differences(evidence),
-        "platforms": None if evidence.n_platforms > 1 else RefusedAnalysis(RefusalCode.ONE_PLATFORM),
+        "platforms": _refuse_platforms(evidence),
     }
     return tuple(Verdict(question=question, refused=refusals[question]) for question in QUESTIONS)
 
@@ -220,7 +236,7 @@ def judge_questions(evidence: Evidence) -> tuple[Verdict, ...]:
 def _refuse_leaving(evidence: Evidence) -> RefusedAnalysis | None:
     if evidence.n_left == 0:
         return RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "memberships", "column": "left_at"})
-    if evidence.n_wide > 0:
+    if evidence.n_wide > WIDE_MOST * evidence.n_left:
         return RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": evidence.n_wide})
     return None
 
@@ -239,3 +255,11 @@ def _refuse_differences(evidence: Evidence) -> RefusedAnalysis | None:
     if evidence.groupings:
         return None
     return RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "channel_id"})
+
+
+def _refuse_platforms(evidence: Evidence) -> RefusedAnalysis | None:
+    if evidence.n_pairs == 0:
+        return RefusedAnalysis(RefusalCode.ONE_PLATFORM)
+    if evidence.n_unmatched:
+        return RefusedAnalysis(RefusalCode.IDS_DO_NOT_MATCH, {"n": evidence.n_unmatched, "pairs": evidence.n_pairs})
+    return None

@@ -7,12 +7,15 @@ from math import isnan
 
 from analysis import labels
 from analysis.config import Leaving
-from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.survival import CohortLoss, ExpectedExits, GroupWatch, ImmortalTime, LevelComparison, Now, Stay
 
 WORSE_POINTS = 0.05
 """A change beyond this, with its whole interval above 0, asks for action; above 0 alone, for a look."""
+
+DOUBTFUL = {WarningCode.FEW_EVENTS, WarningCode.FEW_CLUSTERS, WarningCode.NO_EVENTS, WarningCode.ALL_LEFT_AT_ONCE}
+"""Warnings that put an estimate under review; the others only say how it was made."""
 
 MOST_NAMED = 5
 """So many groups are named in a sentence; the table names the rest."""
@@ -85,7 +88,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_da
     half = "beyond" if isnan(result.median_days) else "reached" if result.median_days > 0 else "at_once"
     return Finding(
         id=claim,
-        status=Status.REVIEW if result.warnings else Status.PASS,
+        status=Status.REVIEW if DOUBTFUL & set(result.warnings) else Status.PASS,
         sentence=labels.both(
             f"churn.stay.{half}",
             left=_left(leaving),
@@ -169,12 +172,12 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
         n=result.n,
         n_events=result.n_events,
         method=result.method,
-        warnings=result.warnings,
+        warnings=tuple(code for code in result.warnings if code != WarningCode.LATE_ENTRY),  # said once, of the curve
     )
 
 
 def describe_groups(result: GroupWatch | RefusedAnalysis) -> Finding:
-    """Return which groups lose newcomers faster than the community does."""
+    """Return which groups lose newcomers faster than groups of their kind."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.groups", result)
     flagged = result.table[result.table["flagged"]]
@@ -187,9 +190,10 @@ def describe_groups(result: GroupWatch | RefusedAnalysis) -> Finding:
             n=result.n_flagged,
             groups=len(result.table),
             names=[str(name) for name in flagged["group_id"].head(MOST_NAMED)],
-            days=result.day,
+            days=result.days,
+            end=result.end_day,
         ),
-        at=result.day,
+        at=result.end_day,
         estimate=result.n_flagged,
         unit="groups",
         n=result.n,

@@ -11,20 +11,29 @@ from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.intake.ledger import ImportRecord
-from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, Freshness, Gate, Overlap, Verdict
+from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, WIDE_MOST, Freshness, Gate, Overlap, Verdict
+
+MOST_FIXES = 2
+"""So many things to put right are named in the headline."""
 
 
 def describe_verdicts(
     verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate] | RefusedAnalysis
 ) -> Finding:
-    """Return the headline: how many questions the data carry, and the first thing to put right."""
+    """Return the headline: how many questions the data carry, and what to put right first."""
     good = sum(verdict.good for verdict in verdicts)
-    fix = _first_fix(verdicts, freshness=freshness, gates=gates)
+    fixes = _list_fixes(verdicts, freshness=freshness, gates=gates)[:MOST_FIXES]
     return Finding(
         id="quality.questions",
-        status=Status.PASS if good == len(verdicts) and fix is None else Status.REVIEW if good else Status.FAIL,
+        status=Status.PASS if not fixes else Status.REVIEW if good else Status.FAIL,
         sentence=labels.both(
-            "quality.headline.fix" if fix else "quality.headline.fine", good=good, n=len(verdicts), fix=fix or ""
+            "quality.headline.fix" if fixes else "quality.headline.fine",
+            good=good,
+            n=len(verdicts),
+            fixes={
+                locale: labels.text("unit.and_then", locale).join(fix[locale] for fix in fixes)
+                for locale in labels.LOCALES
+            },
         ),
         estimate=good,
         unit="questions",
@@ -111,7 +120,7 @@ def describe_dating(leaving: Mapping[str, float] | RefusedAnalysis) -> Finding:
     share = n_wide / n_left if n_left else 0.0
     return Finding(
         id="quality.dating",
-        status=Status.REVIEW if n_wide else Status.PASS,
+        status=Status.REVIEW if share > WIDE_MOST else Status.PASS,
         sentence=labels.both("quality.dating", n=n_left, interval=leaving["n_interval"], wide=n_wide),
         estimate=share,
         unit="fraction",
@@ -182,15 +191,14 @@ def _gate_tile(gate: Gate) -> Tile | None:
     return make_tile(gate.name, gate, lambda it: {"n": it.n, "members": it.n_members}) if gate.known else None
 
 
-def _first_fix(
+def _list_fixes(
     verdicts: Sequence[Verdict], *, freshness: Freshness | RefusedAnalysis, gates: Sequence[Gate] | RefusedAnalysis
-) -> dict[str, str] | None:
-    for gate in _gates(gates):
-        if gate.known and not gate.passed:
-            return labels.both(f"quality.fix.{gate.name}", n=gate.n)
+) -> list[dict[str, str]]:
+    fixes = []
     if isinstance(freshness, Freshness) and len(freshness.stale):
-        return labels.both("quality.fix.stale", n=len(freshness.stale), since=freshness.oldest_day)
-    for verdict in verdicts:
-        if verdict.refused is not None:
-            return dict(describe_refusal("", verdict.refused).sentence)
-    return None
+        fixes.append(labels.both("quality.fix.stale", n=len(freshness.stale), since=freshness.oldest_day))
+    fixes += [
+        labels.both(f"quality.fix.{gate.name}", n=gate.n) for gate in _gates(gates) if gate.known and not gate.passed
+    ]
+    refused = [verdict for verdict in verdicts if verdict.refused is not None]
+    return fixes + [labels.both(f"quality.fix.{verdict.question}") for verdict in refused]

@@ -36,6 +36,7 @@ def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cel
         _draw_curve(axes, stay.curve.table, colour=colour, label=labels.text(f"figure.stay.{leaving}", locale),
                     horizon_days=horizon_days, min_cell=min_cell)  # fmt: skip
     _finish_curve(axes, horizon_days=horizon_days, locale=locale)
+    axes.legend(loc="best")
     _write_at_risk(
         axes, {leaving: stay.curve for leaving, stay in stays.items()}, horizon_days=horizon_days, locale=locale
     )
@@ -119,7 +120,7 @@ def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
         axes.annotate(printable(row["group_id"]), (row["expected"], row["ratio"]), xytext=(6, 2), textcoords="offset points", fontsize=8.5)  # fmt: skip
     axes.set_ylim(0, max(2.0, table["ratio"].max() * 1.15))
     axes.set(xlabel=labels.text("figure.groups.x", locale), ylabel=labels.text("figure.groups.y", locale))
-    axes.set_title(labels.text("figure.groups.title", locale))
+    axes.set_title(labels.text("figure.groups.title", locale, end=watch.end_day))
     alt = labels.text("figure.groups.alt", locale, groups=len(table), n=watch.n_flagged)
     return Chart(figure=figure, alt=alt)
 

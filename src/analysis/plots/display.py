@@ -33,6 +33,13 @@ WAYS = {
 """How a column is written: a number by this spec, a string by its name under this key of the catalogue."""
 
 
+INTERVALS = {
+    "difference_interval": ("unit.interval_pts", "difference", "ci_low", "ci_high"),
+    "rmst_interval": ("unit.interval_days", "difference_rmst", "ci_low_rmst", "ci_high_rmst"),
+}
+"""Columns that are made here of three: an estimate and its interval in one cell."""
+
+
 def show_headline(finding: Finding, *, locale: str) -> None:
     """Show the page's first sentence; a status that asks for nothing is left out of it."""
     status = "" if finding.status == Status.PASS else f" status-{finding.status}"
@@ -122,7 +129,7 @@ def _bullet(finding: Finding, language: str) -> str:
         if f"warning.{code}" in texts
     )
     sentence = escape(finding.sentence[language])
-    return f'<li class="status-{finding.status}"><b>{escape(status)}</b> {sentence}{doubts}</li>'
+    return f'<li class="status-{finding.status}"><b>{escape(status)}</b> {sentence} {doubts}</li>'
 
 
 def _is_nothing(result: Any) -> bool:
@@ -137,11 +144,20 @@ def _heading(name: str, language: str) -> str:
 def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str) -> str:
     cells = []
     for position, name in enumerate(columns):
-        is_text, way = isinstance(row[name], str), WAYS.get(name, "level")
-        value = escape(labels.name(way, row[name], language) if is_text else labels.write(row[name], way, language))
-        kind = "" if is_text else ' class="number"'
+        value = escape(_cell(row, name, language))
+        kind = "" if isinstance(row.get(name), str) else ' class="number"'
         cells.append(f"<td{kind}>{value}</td>" if position else f'<th scope="row"{kind}>{value}</th>')
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(row: Mapping[Any, Any], name: str, language: str) -> str:
+    if name in INTERVALS:
+        key, value, low, high = INTERVALS[name]
+        return labels.text(key, language, value=row[value], low=row[low], high=row[high])
+    way = WAYS.get(name, "level")
+    if isinstance(row[name], str):
+        return labels.name(way, row[name], language)
+    return labels.write(row[name], way, language)
 
 
 def _show_html(html: str, language: str) -> None:

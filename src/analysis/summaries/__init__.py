@@ -12,6 +12,7 @@ from analysis.summaries.counts import (
     count_daily,
     count_landmark,
     count_present,
+    count_recent,
     count_stays,
 )
 from analysis.summaries.persons import list_groupings
@@ -36,6 +37,7 @@ __all__ = [
     "count_landmark",
     "count_present",
     "count_quality",
+    "count_recent",
     "count_stays",
     "find_campaigns",
     "find_cut",

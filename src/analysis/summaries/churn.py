@@ -19,6 +19,7 @@ from analysis.summaries.counts import (
     count_daily,
     count_landmark,
     count_present,
+    count_recent,
     count_stays,
 )
 from analysis.summaries.persons import HOME, list_groupings
@@ -33,6 +34,9 @@ EARLY_DAYS = 7
 
 WEEKLY_JOINS = 30
 """Join cohorts are weeks where half of the weeks have at least this many joins, else months."""
+
+RECENT_DAYS = 14
+"""Groups are watched on their last two weeks: attention is for what can still be mended."""
 
 NOT_COMPARED = (HOME, "owner_staff_id", "campaign")
 """Columns with too many levels for a page, or with a place of their own on it."""
@@ -53,7 +57,9 @@ class ChurnCounts:
     cluster
         Column within which members are alike: ``group_id`` where they sit in groups, else nothing.
     cohorts
-        Counts by ``cohort_day`` and ``group_id``: curve, triangle and groups all come from these.
+        Counts by ``cohort_day`` and ``group_id``: curve and triangle both come from these.
+    recent, recent_days
+        Counts by ``group_id`` and ``group_type`` of what happened in the last days of follow-up, and how many.
     silence
         Counts by first silence, beside explicit leaving.
     levels
@@ -70,6 +76,7 @@ class ChurnCounts:
     campaigns: frozenset[int]
     cluster: str
     cohorts: Counted
+    recent: Counted
     silence: Counted
     levels: Mapping[str, Counted]
     known_days: Mapping[str, int]
@@ -78,6 +85,7 @@ class ChurnCounts:
     daily: Counted
     present: Counted
     early_day: int = EARLY_DAYS
+    recent_days: int = RECENT_DAYS
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -108,6 +116,7 @@ def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
         campaigns=_campaign_cohorts(tables, period=period),
         cluster=cluster,
         cohorts=_with_stays(tables, churn, lambda stays: count_cohorts(stays, period=period, by=_keys(cluster))),
+        recent=_count_recent(tables, churn=churn, cluster=cluster),
         silence=_count_silence(tables, churn=churn, leaving=leaving),
         levels={by: attempt(_count_level, tables, churn, by, day, cluster) for by, day in known.items()},
         known_days={by: day for by, day in known.items() if not isinstance(day, RefusedAnalysis)},
@@ -142,6 +151,15 @@ def _count_level(tables: Tables, churn: Churn, by: str, known_day: int, cluster:
     stays = find_stays(tables, churn=churn, by=(by, *churn.strata))
     keys = (by, *churn.strata, *_keys(cluster, but=by))
     return count_landmark(stays, day=known_day, by=keys) if known_day else count_stays(stays, by=keys)
+
+
+def _count_recent(tables: Tables, *, churn: Churn, cluster: str) -> Counted:
+    if not cluster:
+        return RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "memberships"})
+    kind = ("group_type",) if tables.has("groups", "group_type") else ()
+    stays = attempt(find_stays, tables, churn=churn, by=kind)
+    since = find_followup_end(tables, churn=churn) - RECENT_DAYS + 1
+    return attempt(count_recent, stays, since_day=since, by=(cluster, *kind))
 
 
 def _count_silence(tables: Tables, *, churn: Churn, leaving: Leaving) -> Counted:

@@ -100,6 +100,28 @@ def count_landmark(stays: nw.LazyFrame, *, day: int, by: Sequence[str] = ()) -> 
     return count_stays(stays.filter(nw.col("duration_days") >= day).with_columns(entry_days=entry), by=by)
 
 
+def count_recent(stays: nw.LazyFrame, *, since_day: int, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Count only what happened from ``since_day`` on: everybody there then enters at the tenure that they had.
+
+    Losses of a calendar window at equal tenure (period analysis; Brenner & Gefeller 1996, Cancer 78:2004).
+
+    Parameters
+    ----------
+    since_day
+        First day of the window [days since 1970-01-01]; it ends with follow-up.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`count_stays`; who was there before enters late.
+    """
+    there = nw.col("joined_day") + nw.col("duration_days") >= since_day
+    tenure = nw.lit(since_day - 1) - nw.col("joined_day")
+    # Who joined on the eve is left out: entering after day 0 cannot be told from being watched from day 0 on.
+    watched = stays.filter(there & (tenure != 0))
+    return count_stays(watched.with_columns(entry_days=nw.max_horizontal(nw.col("entry_days"), tenure)), by=by)
+
+
 def add_early_activity(stays: nw.LazyFrame, tables: Tables, *, days: int = 7, most: int = 3) -> nw.LazyFrame:
     """Return the stays with ``early_activity``: ``"0"``, ``"1"``, … ``"3+"`` active days within the first ``days``.
 

@@ -44,14 +44,12 @@ class QualityCounts:
         """What of this the verdicts rest on, by their names in ``quality.Evidence``."""
         people = self.people["n_members"] if isinstance(self.people, pd.Series) else 0
         left, wide = (self.leaving[["n_left", "n_wide"]]) if isinstance(self.leaving, pd.Series) else (0, 0)
-        pairs = self.platforms if isinstance(self.platforms, pd.DataFrame) else ()
         return {
             "n_members": int(people),
             "n_left": int(left),
             "n_wide": int(wide),
             "has_activity": self.has_activity,
             "history_days": self.history_days,
-            "n_platforms": 2 if len(pairs) else 1,
             "groupings": self.groupings,
         }
 

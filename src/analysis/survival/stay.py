@@ -155,12 +155,12 @@ def estimate_exits(stay: Stay, present: pd.DataFrame, *, days: int = 7, confiden
     tenure, members = present["tenure_days"].to_numpy(int), present["n_present"].to_numpy(float)
     within = tenure + days <= reach
     start, end = tenure[within], tenure[within] + days
-    stay = np.divide(survival[end], survival[start], out=np.zeros(len(start)), where=survival[start] > 0)
-    leave = 1 - stay
-    error = stay * np.sqrt(greenwood[end] - greenwood[start])
+    staying = np.divide(survival[end], survival[start], out=np.zeros(len(start)), where=survival[start] > 0)
+    leave = 1 - staying
+    error = staying * np.sqrt(greenwood[end] - greenwood[start])
     n = members[within]
     expected = float(n @ leave)
-    spread = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(n @ (leave * stay) + (n @ error) ** 2)
+    spread = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(n @ (leave * staying) + (n @ error) ** 2)
     return ExpectedExits(
         days=days,
         estimate=expected,

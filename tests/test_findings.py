@@ -1,0 +1,128 @@
+"""Every result type has a sentence in both languages, answered or refused."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from analysis import findings, labels, quality, survival
+from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.findings import Status
+
+REFUSED = RefusedAnalysis(RefusalCode.NO_ACTIVITY)
+
+
+def cohort(**changed: object) -> survival.CohortLoss:
+    """Return 41 of 100 gone [38, 44] against 37 before, for the week of 8 to 14 June 2026."""
+    numbers = {
+        "day": 30, "cohort_first_day": 20612, "cohort_last_day": 20618, "estimate": 0.41, "ci_low": 0.38,
+        "ci_high": 0.44, "before": 0.37, "before_low": 0.36, "before_high": 0.38, "n_cohorts_before": 8,
+        "change": 0.04, "change_low": 0.01, "change_high": 0.07, "p_value": 0.02, "n": 500, "n_events": 205,
+        "confidence": 0.95, "method": "Kaplan-Meier", "warnings": (),
+    }  # fmt: skip
+    return survival.CohortLoss(**{**numbers, **changed})  # type: ignore[arg-type]
+
+
+def test_the_headline_says_how_many_of_a_hundred_left_in_both_languages() -> None:
+    finding = findings.describe_cohort(cohort(), leaving="explicit")
+    assert finding.sentence == {
+        "en": "Of 100 who joined Jun 8 – 14, 2026, 41 [38–44] had left within 30 days; the 8 cohorts before: 37.",
+        "zh": "2026年6月8日至14日入群的每100人中，30天内有 41 人 [38–44] 退群；此前 8 批为 37 人。",
+    }
+    assert (finding.estimate, finding.ci_low, finding.at, finding.n) == (0.41, 0.38, 30, 500)
+
+
+@pytest.mark.parametrize(
+    ("change", "low", "high", "status"),
+    [
+        (0.04, 0.01, 0.07, Status.REVIEW),
+        (0.08, 0.02, 0.14, Status.FAIL),
+        (0.04, -0.01, 0.09, Status.PASS),
+        (-0.04, -0.07, -0.01, Status.PASS),
+        (math.nan, math.nan, math.nan, Status.PASS),
+    ],
+)
+def test_a_change_asks_for_action_only_when_its_whole_interval_is_worse(
+    change: float, low: float, high: float, status: Status
+) -> None:
+    assert findings.describe_change(cohort(change=change, change_low=low, change_high=high)).status == status
+
+
+def test_a_cohort_without_any_before_it_says_so() -> None:
+    finding = findings.describe_change(cohort(n_cohorts_before=0, change=math.nan))
+    assert "no complete cohort before" in finding.sentence["en"]
+    assert "nothing" not in findings.describe_cohort(cohort(n_cohorts_before=0), leaving="explicit").sentence["en"]
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        findings.describe_cohort(REFUSED, leaving="explicit"),
+        findings.describe_change(REFUSED),
+        findings.describe_stay(REFUSED, leaving="explicit", silent_days=30),
+        findings.describe_levels(REFUSED, by="channel_id", leaving="explicit"),
+        findings.describe_groups(REFUSED),
+        findings.describe_exits(REFUSED),
+        findings.describe_immortal_time(REFUSED),
+        findings.describe_freshness(REFUSED),
+        findings.describe_capture(REFUSED),
+        findings.describe_overlap(REFUSED),
+        findings.describe_dating(REFUSED),
+    ],
+    ids=lambda finding: finding.id,
+)
+def test_a_refused_question_has_no_estimate_and_says_what_to_supply(finding: findings.Finding) -> None:
+    assert finding.status == Status.REFUSED
+    assert math.isnan(finding.estimate)
+    assert math.isnan(finding.p_value)
+    assert finding.warnings == (RefusalCode.NO_ACTIVITY,)
+    assert "Import a log" in finding.sentence["en"]
+    assert "请导入" in finding.sentence["zh"]
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_every_refusal_can_be_written_from_the_facts_that_raise_it(code: RefusalCode) -> None:
+    facts = {
+        "n": 1, "needed": 10, "n_events": 2, "n_groups": 3, "silent_days": 30, "at_most": 7, "history_days": 21,
+        "table": "members", "column": "channel_id", "day": 30, "min_cell": 10, "pairs": 3,
+    }  # fmt: skip
+    finding = findings.describe_refusal("x", RefusedAnalysis(code, facts))
+    assert set(finding.sentence) == set(labels.LOCALES)
+
+
+def test_nothing_is_said_twice_for_one_grouping_and_none_means_a_refusal() -> None:
+    (only,) = findings.describe_groupings({}, leaving="explicit")
+    assert only.status == Status.REFUSED
+
+
+def test_findings_are_ranked_by_what_they_ask() -> None:
+    made = [findings.Finding(id=status, status=status, sentence={}) for status in (Status.REFUSED, Status.PASS, Status.FAIL, Status.REVIEW)]  # fmt: skip
+    assert [finding.status for finding in findings.rank(*made)] == ["fail", "review", "pass", "refused"]
+    assert findings.choose_headline(*made).status == Status.PASS
+
+
+def test_the_quality_headline_names_the_first_two_things_to_put_right() -> None:
+    freshness = quality.Freshness(
+        n_groups=9, n_covered=5, stale=pd.DataFrame({"group_id": list("abcd"), "last_day": 20598.0}), oldest_day=20598.0
+    )
+    gates = quality.check_gates({"n_members": 100, "n_without_consent": 3, "n_minors": 1})
+    verdicts = [quality.Verdict(question=q, refused=REFUSED if q == "silence" else None) for q in quality.QUESTIONS]
+    finding = findings.describe_verdicts(verdicts, freshness=freshness, gates=gates)
+    assert finding.sentence["en"] == (
+        "Good enough for 3 of 4 questions; fix first: 4 groups without a snapshot since May 25, 2026; "
+        "3 members without consent."
+    )
+    fine = findings.describe_verdicts(verdicts[:1], freshness=REFUSED, gates=REFUSED)
+    assert fine.status == Status.PASS
+
+
+def test_warnings_that_only_say_how_it_was_made_ask_for_no_review() -> None:
+    counts = pd.DataFrame({"duration_days": [5, 40], "n_events": [30, 0], "n_censored": [0, 30], "n_entered": 0})
+    stay = survival.estimate_stay(counts, rules=survival.Rules(follow_up_end=0, min_cell=3))
+    assert findings.describe_stay(stay, leaving="explicit", silent_days=30).status == Status.PASS
+    few = pd.DataFrame({"duration_days": [5, 40], "n_events": [3, 0], "n_censored": [0, 30], "n_entered": 0})
+    doubtful = survival.estimate_stay(few, rules=survival.Rules(follow_up_end=0, min_cell=3))
+    assert doubtful.warnings == (WarningCode.FEW_EVENTS,)
+    assert findings.describe_stay(doubtful, leaving="explicit", silent_days=30).status == Status.REVIEW
