@@ -182,6 +182,14 @@ def test_classes_of_our_own_parts_survive():
     assert parts in page_of(markdown("# T"), code(shown({"text/html": parts})))
 
 
+def test_links_lead_to_our_own_pages_only():
+    page = page_of(
+        markdown("# T\n\n[quality](00_data_quality.en.html#s2), [above](#s1), [away](https://evil.example/a.html)")
+    )
+    links = [link.get("href") for link in Reader(page).named("a")]
+    assert links[-3:] == ["00_data_quality.en.html#s2", "#s1", None]
+
+
 def test_figures_carry_their_alt_text_and_their_size():
     (picture,) = Reader(page_of(*BILINGUAL)).named("img")
     assert picture["alt"] == 'The "curve" falls'

@@ -132,7 +132,7 @@ def clean(html: str) -> str:
 
     # bleach would show the text of the style sheet that pandas puts into every table
     html = re.sub(r"(?is)<style\b.*?</style\s*>", "", html)
-    return str(bleach.clean(html, tags=_TAGS, attributes=_allow, protocols=[], strip_comments=True))
+    return str(bleach.clean(html, tags=_TAGS, attributes=_allow, protocols=["https"], strip_comments=True))
 
 
 def render_markdown(source: str) -> str:
