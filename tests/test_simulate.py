@@ -13,7 +13,8 @@ from analysis.intake import open_tables
 from analysis.sample import write_sample
 from analysis.schema import TABLES
 from analysis.simulate import Parameters, Simulated, draw_community
-from analysis.summaries import count_present, count_stays, find_spells, find_stays
+from analysis.summaries import count_churn, count_present, count_stays, find_spells, find_stays
+from analysis.survival import Rules, watch_groups
 from memory_tables import MemoryTables
 
 SMALL = Parameters(n_people=900, n_before=120)
@@ -191,9 +192,12 @@ def test_the_stories_of_the_sample_are_in_its_tables():
     assert 0.03 < tables["members"]["consent_at"].isna().mean() < 0.05
     captured = (tables["members"]["joined_at"] >= pd.Timestamp(p.tracking_from)).sum()
     assert 0.96 < captured / tables["platform_counts"]["new_members"].sum() < 0.98
-    spells = find_spells(drawn_tables(), away_days=7).collect().to_pandas()
-    week = drawn().as_of_day - 7
-    spells["gone"] = (spells["left_day"] > week) & (spells["leave_reason"] != "out_of_sight")
-    there = spells[~(spells["left_day"] <= week)]
-    rates = there.groupby("group_id")["gone"].agg(["mean", "size"]).query("size >= 40")
-    assert {trouble.group_id for trouble in p.troubles} <= set(rates.nlargest(3, "mean").index)
+
+
+def test_the_two_troubled_groups_of_the_sample_are_found(root):
+    community = read_config(root / "data" / "sample" / "community.yml")
+    counts = count_churn(open_tables(community), churn=community.churn)
+    rules = Rules(**counts.reading, min_cell=community.min_cell)
+    watched = watch_groups(counts.recent, rules=rules, days=counts.recent_days)
+    assert set(watched.foremost["group_id"]) == {trouble.group_id for trouble in Parameters().troubles}
+    assert watched.n_flagged == 2

@@ -152,15 +152,23 @@ def test_leaving_of_members_where_there_are_no_memberships():
 
 
 def test_leaving_between_two_looks_is_dated_and_its_share_told():
-    """a within a day: the earlier look. b between 10 and 30: the middle. One of two leavings is not known to a day."""
-    rows = [
+    """a within a day: the earlier look. b between 10 and 30: the middle. c seen on 90: not known to have left.
+
+    21 leavings, one of them not known to the day: told. With another such, 2 of 22 are more than 5 %: refused.
+    """
+    rows = [{"member_id": f"x{n:02d}", "joined_at": 0, "left_after": 20, "left_by": 21} for n in range(19)]
+    rows += [
         {"member_id": "a", "joined_at": 0, "left_after": 20, "left_by": 21},
         {"member_id": "b", "joined_at": 0, "left_after": 10, "left_by": 30},
         {"member_id": "c", "joined_at": 0, "left_after": 90, "left_by": None},
     ]
     tables = MemoryTables(as_of_day=100, members=rows)
-    assert triples(stays_of(tables)) == {"a": [(0, 20, 1)], "b": [(0, 20, 1)], "c": [(0, 93, 0)]}
-    assert share_interval_censored(tables) == 0.5
+    found = triples(stays_of(tables))
+    assert [found[m] for m in "abc"] == [[(0, 20, 1)], [(0, 20, 1)], [(0, 93, 0)]]
+    assert share_interval_censored(tables) == 1 / 21
+    rows.append({"member_id": "d", "joined_at": 0, "left_after": 10, "left_by": 30})
+    with pytest.raises(RefusedAnalysis, match="interval_censored: n=2"):
+        stays_of(MemoryTables(as_of_day=100, members=rows))
 
 
 def test_first_silence_by_hand():

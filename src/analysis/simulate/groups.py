@@ -58,6 +58,8 @@ def _tell_stories(groups: pd.DataFrame, p: Parameters) -> pd.DataFrame:
     groups.loc[told, "created_day"] = day_of(p.tracking_from) - DAYS_BEFORE
     groups.loc[troubled, "group_type"] = "gamified_task"
     groups.loc[troubled, "frailty"] = 0.0
+    for trouble in p.troubles:
+        groups.loc[of == trouble.group_id, "weight"] *= trouble.weight
     groups.loc[of == p.dissolved, ["dissolved_day", "closed_day"]] = day_of(p.dissolved_on)
     groups.loc[of.isin(p.unseen), "closed_day"] = day_of(p.unseen_since)
     return groups

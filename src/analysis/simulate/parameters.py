@@ -58,6 +58,8 @@ class Trouble:
         First day.
     hazard_ratio
         By what the daily hazard there is multiplied.
+    weight
+        How many times as many newcomers it gets as others of its rank.
     is_handover
         Whether it began with a new owner.
     """
@@ -65,6 +67,7 @@ class Trouble:
     group_id: str
     since: dt.date
     hazard_ratio: float
+    weight: float = 1.0
     is_handover: bool = False
 
 
@@ -216,8 +219,8 @@ class Parameters:
     share_rejoining: float = 0.08
     reasons: Mapping[str, float] = field(default_factory=lambda: {"self_quit": 0.82, "removed": 0.06, "unknown": 0.12})
     troubles: tuple[Trouble, ...] = (
-        Trouble(group_id="wechat-07", since=dt.date(2026, 6, 15), hazard_ratio=12.0, is_handover=True),
-        Trouble(group_id="douyin-03", since=dt.date(2026, 6, 8), hazard_ratio=6.0),
+        Trouble(group_id="wechat-03", since=dt.date(2026, 5, 18), hazard_ratio=5.0, weight=2.0, is_handover=True),
+        Trouble(group_id="douyin-02", since=dt.date(2026, 5, 25), hazard_ratio=5.0, weight=1.5),
     )
     dissolved: str = "wechat-09"
     dissolved_on: dt.date = dt.date(2026, 1, 19)

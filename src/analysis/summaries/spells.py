@@ -23,6 +23,9 @@ REASONS = ("group_dissolved", "capacity_cleanup", "removed", "unknown", "self_qu
 NOT_THEIR_CHOICE = ("group_dissolved", "capacity_cleanup", OUT_OF_SIGHT)
 """Reasons that end follow-up without being an event."""
 
+WIDE_MOST = 0.05
+"""Above this share of leavings dated only to within two days or more, stays are not told."""
+
 _WIDTH = len(REASONS)
 
 
@@ -37,22 +40,40 @@ def find_leavings(tables: Tables) -> str:
 def share_interval_censored(tables: Tables) -> float:
     """Return the share of leavings whose day is only known to within two days or more; nan where nobody left.
 
-    Such a leaving fell between two looks at the group. :func:`find_stays` dates it at the middle, which is
-    tolerable for a small share: callers refuse a large one.
+    Such a leaving fell between two looks at the group, and is dated at the middle.
     """
+    n, n_wide = _count_wide(tables)
+    return n_wide / n if n else float("nan")
+
+
+def check_dating(tables: Tables) -> None:
+    """Refuse leavings of which more than :data:`WIDE_MOST` are only known to within two days or more.
+
+    Raises
+    ------
+    RefusedAnalysis
+        More are.
+    """
+    n, n_wide = _count_wide(tables)
+    if n_wide > WIDE_MOST * n:
+        raise RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": n_wide})
+
+
+def _count_wide(tables: Tables) -> tuple[int, int]:
+    """Return how many leavings there are, and of how many the day is not known."""
     table = find_leavings(tables)
     day = _left_day(tables, table) if table else None
     if day is None:
-        return float("nan")
-    if not tables.has(table, "left_after", "left_by"):
-        return 0.0
-    wide = nw.col("left_by_day") - nw.col("left_after_day") > 1
-    if tables.has(table, "left_at"):
-        wide = wide & nw.col("left_day").is_null()
+        return 0, 0
+    wide: nw.Expr = nw.lit(False)
+    if tables.has(table, "left_after", "left_by"):
+        wide = nw.col("left_by_day") - nw.col("left_after_day") > 1
+        if tables.has(table, "left_at"):
+            wide = wide & nw.col("left_day").is_null()
     left = tables.frame(table).select(day=day, wide=wide).filter(~nw.col("day").is_null())
     count = left.select(n=nw.len(), n_wide=nw.col("wide").cast(nw.Int32).sum()).collect()
     n = int(count["n"][0])
-    return int(count["n_wide"][0]) / n if n else float("nan")
+    return (n, int(count["n_wide"][0])) if n else (0, 0)
 
 
 def find_spells(tables: Tables, *, away_days: int) -> nw.LazyFrame:

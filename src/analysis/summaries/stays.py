@@ -22,7 +22,7 @@ from analysis.summaries.persons import (
     read_persons,
     split_groupings,
 )
-from analysis.summaries.spells import NOT_THEIR_CHOICE, find_leavings, find_spells
+from analysis.summaries.spells import NOT_THEIR_CHOICE, check_dating, find_leavings, find_spells
 from analysis.summaries.tables import Tables
 
 STAY_COLUMNS = (
@@ -92,13 +92,14 @@ def find_stays(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.La
     Raises
     ------
     RefusedAnalysis
-        The tables do not carry the definition or a column, or the history is shorter than three times
-        ``silent_days``.
+        The tables do not carry the definition or a column, the history is shorter than three times
+        ``silent_days``, or too many leavings are not dated to the day.
     """
     of_members, of_groups = split_groupings(tables, by)
     cut = find_followup_end(tables, churn=churn)
     leaving = choose_leaving(tables, churn=churn)
     if leaving == "explicit":
+        check_dating(tables)
         stays = _by_leaving(tables, away_days=churn.away_days, cut=cut)
         if of_members:
             stays = stays.join(read_persons(tables, of_members).drop("joined_day"), on="member_id", how="left")
