@@ -9,7 +9,7 @@ only, and on both. For a column that is constant within clusters this is Welch's
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -70,8 +70,8 @@ def compare_at(
         1 - loss.value, np.sqrt(loss.variance), quantile=student_quantile(count_df(panel), confidence)
     )
     own = _describe(panel).assign(loss=loss.value, loss_low=1 - high, loss_high=1 - low)
-    sides = _against(panel, by=by, reference=reference)
-    contrasts = [_difference(pair, partial(estimate_loss, day=day), confidence) for pair in sides]
+    measure = partial(estimate_loss, day=day)
+    contrasts = [_difference(pair, measure, confidence) for pair in _against(panel, by=by, reference=reference)]
     return _join(own, contrasts, own_codes=_codes_of_loss(loss))
 
 
@@ -108,9 +108,13 @@ def compare_rmst(
         ``ONE_LEVEL``.
     """
     panel = _tabulate_levels(counts, by=by, cluster=cluster)
-    sides = _against(panel, by=by, reference=reference)
-    reach = [_reach(pair, horizon_days) for pair in sides]
-    horizon = np.where(np.isnan(reach), np.minimum(horizon_days, panel.last_known_day), reach)
+    horizon = np.minimum(float(horizon_days), panel.last_known_day)
+    contrasts = []
+    for level, pair in enumerate(_against(panel, by=by, reference=reference)):
+        if pair is not None:
+            horizon[level] = _reach(pair, horizon_days)
+        measure = partial(estimate_area, horizon_days=np.full(2, horizon[level]))
+        contrasts.append(_difference(pair, measure, confidence))
     area = estimate_area(panel, horizon_days=horizon)
     margin = student_quantile(count_df(panel), confidence) * np.where(area.variance > 0, np.sqrt(area.variance), np.nan)
     own = _describe(panel).assign(
@@ -118,10 +122,6 @@ def compare_rmst(
         rmst_low=np.maximum(area.value - margin, 0.0),
         rmst_high=np.minimum(area.value + margin, horizon),
     )
-    contrasts = [
-        _difference(pair, partial(estimate_area, horizon_days=np.full(2, cut)), confidence)
-        for pair, cut in zip(sides, horizon, strict=True)
-    ]
     codes = [(WarningCode.HORIZON_SHORTENED,) if cut < horizon_days else () for cut in horizon]
     return _join(own, contrasts, own_codes=codes).assign(horizon_days=horizon.astype(np.int64))
 
@@ -234,16 +234,17 @@ def _tabulate_levels(counts: pd.DataFrame, *, by: str, cluster: str) -> Panel:
     return panel
 
 
-def _against(panel: Panel, *, by: str, reference: object) -> list[Panel | None]:
-    """Return for each level the panel of it and its counterpart; None for the reference itself."""
-    levels = range(len(panel.levels))
+def _against(panel: Panel, *, by: str, reference: object) -> Iterator[Panel | None]:
+    """Yield for each level the panel of it and its counterpart; None for the reference itself."""
+    levels = np.arange(len(panel.levels))
     if reference == "":
-        return [panel.merge(np.where(np.arange(len(levels)) == level, 0, 1)) for level in levels]
+        yield from (panel.merge(np.where(levels == level, 0, 1)) for level in levels)
+        return
     found = np.flatnonzero(panel.levels[by].to_numpy() == reference)
     if not len(found):
         raise ValueError(f"no level {reference!r} in {by}")
     base = int(found[0])
-    return [None if level == base else _pair(panel, level, base) for level in levels]
+    yield from (None if level == base else _pair(panel, int(level), base) for level in levels)
 
 
 def _pair(panel: Panel, first: int, second: int) -> Panel:
@@ -252,9 +253,9 @@ def _pair(panel: Panel, first: int, second: int) -> Panel:
     return panel.merge(side)
 
 
-def _reach(pair: Panel | None, horizon_days: int) -> float:
+def _reach(pair: Panel, horizon_days: int) -> float:
     """Return the day up to which both sides are known, at most ``horizon_days``."""
-    return float("nan") if pair is None else float(min(horizon_days, *pair.last_known_day))
+    return float(min(horizon_days, *pair.last_known_day))
 
 
 def _describe(panel: Panel) -> pd.DataFrame:

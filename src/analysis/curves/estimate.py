@@ -208,7 +208,7 @@ def estimate_rmst(
     panel = tabulate(counts, by=by, cluster=cluster)
     horizon = np.minimum(float(horizon_days), panel.last_known_day)
     area = estimate_area(panel, horizon_days=horizon)
-    value = np.where(horizon > 0, area.value, np.nan)
+    value = area.value
     std_error = np.where(area.variance > 0, np.sqrt(area.variance), np.nan)
     margin = _quantiles(panel, confidence) * std_error
     few = _few_clusters(panel)

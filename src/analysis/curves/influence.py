@@ -60,12 +60,15 @@ def estimate_loss(panel: Panel, *, day: float) -> Estimates:
 
 
 def estimate_area(panel: Panel, *, horizon_days: Floats) -> Estimates:
-    """Estimate the restricted mean of each level, the area under its curve up to ``horizon_days`` of that level."""
+    """Estimate the restricted mean of each level, the area under its curve up to ``horizon_days`` of that level.
+
+    Nan where that is day 0.
+    """
     upper = np.asarray(horizon_days, dtype=float)[:, None]
     edges = np.minimum(np.append(panel.days, np.inf)[None, :], upper)
     pieces = np.diff(edges, axis=1) * panel.survival
     area_after = np.cumsum(pieces[:, ::-1], axis=1)[:, ::-1]
-    value = edges[:, 0] + area_after[:, 0]
+    value = np.where(upper[:, 0] > 0, edges[:, 0] + area_after[:, 0], np.nan)
     return _gather(panel, value=value, weights=divide(area_after, panel.stayers))
 
 

@@ -150,7 +150,7 @@ class Panel:
             events=pool @ self.events,
             censored=pool @ self.censored,
             entered=pool @ self.entered,
-            rows=Rows(**{**vars(rows), "level": new_level[rows.level]}),
+            rows=replace(rows, level=new_level[rows.level]),
             copies=self.copies,
         )
 
@@ -212,34 +212,36 @@ def divide(top: Floats, bottom: Floats | float) -> Floats:
 
 
 def _cluster(panel: Panel, names: pd.Series) -> Panel:
+    """Give each row its cluster."""
     cluster, found = pd.factorize(names)
     alone = cluster < 0
-    if not alone.any() or panel.rows.entered[alone].any():
-        rows = Rows(**{**vars(panel.rows), "cluster": np.where(alone, len(found), cluster)})
-        return replace(panel, rows=rows, copies=np.ones(len(found) + alone.any(), dtype=np.int64))
-    grouped, single = Rows(**{**vars(panel.rows), "cluster": cluster}).take(~alone), panel.rows.take(alone)
-    left, lost = single.take(single.events > 0), single.take(single.censored > 0)
-    copies = np.concatenate([np.ones(len(found)), left.events, lost.censored]).astype(np.int64)
-    one, none = np.ones(len(copies) - len(found)), np.zeros(len(copies) - len(found))
-    is_left = np.arange(len(one)) < len(left.events)
-    alike = Rows(
-        level=np.concatenate([left.level, lost.level]),
-        day=np.concatenate([left.day, lost.day]),
-        cluster=len(found) + np.arange(len(one)),
-        events=np.where(is_left, one, none),
-        censored=np.where(is_left, none, one),
-        entered=none,
-    )
-    joined = {name: np.concatenate([values, vars(alike)[name]]) for name, values in vars(grouped).items()}
-    return replace(panel, rows=Rows(**joined), copies=copies)
+    rows = replace(panel.rows, cluster=np.where(alone, len(found), cluster))
+    copies = np.ones(len(found) + alone.any(), dtype=np.int64)
+    if alone.any() and not rows.entered[alone].any():
+        rows, copies = _stand_alone(rows, alone, n_clusters=len(found))
+    return replace(panel, rows=rows, copies=copies)
+
+
+def _stand_alone(rows: Rows, alone: NDArray[np.bool_], *, n_clusters: int) -> tuple[Rows, Ints]:
+    """Make members without a group clusters of one: those of a row who left, and those who were lost, are alike."""
+    left, lost = rows.take(alone & (rows.events > 0)), rows.take(alone & (rows.censored > 0))
+    one_left = replace(left, events=np.ones_like(left.events), censored=np.zeros_like(left.events))
+    one_lost = replace(lost, events=np.zeros_like(lost.events), censored=np.ones_like(lost.events))
+    parts = [vars(rows.take(~alone)), vars(one_left), vars(one_lost)]
+    joined = Rows(**{name: np.concatenate([part[name] for part in parts]) for name in vars(rows)})
+    copies = np.concatenate([np.ones(n_clusters), left.events, lost.censored]).astype(np.int64)
+    n_grouped, n_alone = len(joined.day) - (len(copies) - n_clusters), len(copies) - n_clusters
+    joined.cluster[n_grouped:] = n_clusters + np.arange(n_alone)
+    return joined, copies
 
 
 def _code(counts: pd.DataFrame, by: list[str]) -> tuple[Ints, pd.DataFrame]:
-    if not by:
-        return np.zeros(len(counts), dtype=np.int64), pd.DataFrame(index=[0])
-    grouped = counts.groupby(by, dropna=False, sort=True, observed=True)
-    level = grouped.ngroup().to_numpy(dtype=np.int64)
-    _, first = np.unique(level, return_index=True)
+    """Number the combinations of ``by`` that occur, in ascending order, missing values last."""
+    level = np.zeros(len(counts), dtype=np.int64)
+    for name in by:
+        code, found = pd.factorize(counts[name], sort=True, use_na_sentinel=False)
+        level = level * len(found) + code
+    _, first, level = np.unique(level, return_index=True, return_inverse=True)
     return level, counts[by].iloc[first].reset_index(drop=True)
 
 
@@ -250,17 +252,13 @@ def _check_columns(counts: pd.DataFrame, needed: list[str]) -> None:
             Problem(file="counts", column=name, rule="the column is missing", remedy="Count the stays by it")
             for name in absent
         )
-    negative = [name for name in ("duration_days", *COUNTS) if (counts[name] < 0).any()]
-    if negative:
+    n_below = {name: int((counts[name].to_numpy() < 0).sum()) for name in ("duration_days", *COUNTS)}
+    if any(n_below.values()):
+        remedy = "Nobody leaves before joining: correct the dates"
         raise SchemaError(
-            Problem(
-                file="counts",
-                column=name,
-                rule="below zero",
-                n_rows=int((counts[name] < 0).sum()),
-                remedy="Nobody leaves before joining: correct the dates",
-            )
-            for name in negative
+            Problem(file="counts", column=name, rule="below zero", n_rows=n, remedy=remedy)
+            for name, n in n_below.items()
+            if n
         )
 
 
