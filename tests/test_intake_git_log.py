@@ -58,7 +58,7 @@ def test_history_becomes_members_and_active_days(repository: Path, tmp_path: Pat
     commit(repository, "Ann <ann@work.com>", "2024-03-01T09:00:00+0000")
     commit(repository, "Bo <bo@gmail.com>", "2024-03-02T09:00:00+0000")
     commit(repository, "Ann <ann@work.com>", "2024-03-03T09:30:00+0000")
-    history = read_history(repository, into=tmp_path, timezone="UTC")
+    history = read_history([repository], into=tmp_path, timezone="UTC")
     assert read(history.files["members"]) == [
         ["ann@work.com", "2024-03-01 08:00:00", "2024-03-03 09:30:00", "organisation"],
         ["bo@gmail.com", "2024-03-02 09:00:00", "2024-03-02 09:00:00", "webmail"],
@@ -74,15 +74,33 @@ def test_history_becomes_members_and_active_days(repository: Path, tmp_path: Pat
 def test_days_are_counted_in_the_communitys_zone(repository: Path, tmp_path: Path) -> None:
     """20:00 in UTC on the 1st is 04:00 on the 2nd in Shanghai, whatever zone the author's clock was in."""
     commit(repository, "Ann <ann@work.com>", "2024-03-01T15:00:00-0500")
-    history = read_history(repository, into=tmp_path, timezone="Asia/Shanghai")
+    history = read_history([repository], into=tmp_path, timezone="Asia/Shanghai")
     assert read(history.files["activity"]) == [["ann@work.com", "2024-03-02", "1"]]
+
+
+def test_several_repositories_are_one_community(repository: Path, tmp_path: Path) -> None:
+    """Ann's first commit is in one, her last in the other, and on the 2nd she commits to both."""
+    commit(repository, "Ann <ann@work.com>", "2024-03-01T08:00:00+0000")
+    commit(repository, "Ann <ann@work.com>", "2024-03-02T08:00:00+0000")
+    other = tmp_path / "docs"
+    git(tmp_path, "init", "-q", str(other))
+    commit(other, "Ann <ann@work.com>", "2024-03-02T09:00:00+0000")
+    commit(other, "Ann <ann@work.com>", "2024-03-05T09:00:00+0000")
+    history = read_history([repository, other], into=tmp_path, timezone="UTC")
+    assert history.files["members"].name == "docs+engine-members.csv"
+    assert [row[1:3] for row in read(history.files["members"])] == [["2024-03-01 08:00:00", "2024-03-05 09:00:00"]]
+    assert [row[1:] for row in read(history.files["activity"])] == [
+        ["2024-03-01", "1"],
+        ["2024-03-02", "2"],
+        ["2024-03-05", "1"],
+    ]
 
 
 def test_mailmap_makes_one_person_of_two_addresses(repository: Path, tmp_path: Path) -> None:
     (repository / ".mailmap").write_text("Ann <ann@work.com> <ann@home.org>\n")
     commit(repository, "Ann <ann@work.com>", "2024-03-01T08:00:00+0000")
     commit(repository, "ann <ann@home.org>", "2024-03-02T08:00:00+0000")
-    history = read_history(repository, into=tmp_path, timezone="UTC")
+    history = read_history([repository], into=tmp_path, timezone="UTC")
     assert [row[0] for row in read(history.files["members"])] == ["ann@work.com"]
 
 
@@ -95,7 +113,7 @@ def test_bots_and_impossible_dates_are_left_out_and_counted(repository: Path, tm
     )
     commit(repository, "Bo <bo@gmail.com>", "1970-01-01T00:00:09+0000", "2024-03-05T00:00:00+0000")
     commit(repository, "Bo <bo@gmail.com>", "2031-01-01T00:00:00+0000", "2024-03-05T00:00:00+0000")
-    history = read_history(repository, into=tmp_path, timezone="UTC")
+    history = read_history([repository], into=tmp_path, timezone="UTC")
     assert history.corrections == {"bot": 1, "impossible_date": 2}
     assert len(read(history.files["members"])) == 1
 
@@ -103,17 +121,17 @@ def test_bots_and_impossible_dates_are_left_out_and_counted(repository: Path, tm
 def test_too_many_impossible_dates_are_refused(repository: Path, tmp_path: Path) -> None:
     commit(repository, "Bo <bo@gmail.com>", "1970-01-01T00:00:09+0000", "2024-03-05T00:00:00+0000")
     with pytest.raises(SchemaError, match=r"engine: more than 5 % of the commits .* \(1 row\)"):
-        read_history(repository, into=tmp_path, timezone="UTC")
+        read_history([repository], into=tmp_path, timezone="UTC")
 
 
 def test_no_commits_and_shallow_clones_are_refused(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="engine: no commits"):
-        read_history(repository, into=tmp_path, timezone="UTC")
+        read_history([repository], into=tmp_path, timezone="UTC")
     commit(repository, "Ann <ann@work.com>", "2024-03-01T08:00:00+0000")
     commit(repository, "Ann <ann@work.com>", "2024-03-02T08:00:00+0000")
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", "cut")
     with pytest.raises(SchemaError, match=r"cut: a shallow clone.*git fetch --unshallow"):
-        read_history(tmp_path / "cut", into=tmp_path, timezone="UTC")
+        read_history([tmp_path / "cut"], into=tmp_path, timezone="UTC")
 
 
 def test_settings_of_a_repository_run_nothing(repository: Path, tmp_path: Path) -> None:
@@ -133,7 +151,7 @@ def test_settings_of_a_repository_run_nothing(repository: Path, tmp_path: Path) 
     for setting in ("core.fsmonitor", "gpg.program", "core.pager"):
         git(repository, "config", setting, str(trap))
     git(repository, "config", "log.showSignature", "true")
-    read_history(repository, into=tmp_path, timezone="UTC")
+    read_history([repository], into=tmp_path, timezone="UTC")
     assert not (tmp_path / "sprung").exists()
     git(repository, "log")
     assert (tmp_path / "sprung").exists(), "the trap does not work"

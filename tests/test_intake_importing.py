@@ -244,7 +244,8 @@ def test_every_fault_of_every_file_is_told_at_once_and_nothing_touched(tmp_path:
     (tmp_path / "x" / "groups.csv").write_bytes(b"")
     with pytest.raises(SchemaError) as refused:
         import_sources([tmp_path / "x"], into=tmp_path / "club")
-    assert {problem.file for problem in refused.value.problems} == {"members.csv", "activity.csv", "groups.csv"}
+    found = {Path(problem.file).name for problem in refused.value.problems}
+    assert found == {"members.csv", "activity.csv", "groups.csv", "community.yml"}  # the last says how to begin it
     assert not (tmp_path / "club").exists()
 
 
@@ -285,6 +286,14 @@ def test_changed_timezone_is_refused(tmp_path: Path, into: Path) -> None:
     settings.write_text(settings.read_text().replace("timezone: UTC", "timezone: Asia/Tokyo"))
     with pytest.raises(ConfigError, match="the stored days were counted in UTC, not Asia/Tokyo"):
         import_sources([tmp_path / "members.csv"], into=into)
+
+
+def test_what_a_killed_import_left_is_swept_away(tmp_path: Path, into: Path) -> None:
+    write(into / ".import-killed", "staged.csv", MEMBERS)
+    write(into / ".processed.partial-killed", "members.parquet", "half")
+    before = {name for name in content(into) if not name.startswith(".")}
+    import_sources([tmp_path / "members.csv"], into=into)
+    assert set(content(into)) == before
 
 
 def test_two_imports_at_once_are_refused(tmp_path: Path, into: Path) -> None:

@@ -14,7 +14,7 @@ from analysis.errors import ConfigError
 from analysis.intake.git_log import is_repository
 from analysis.intake.progress import Silent
 
-SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet", ".csv.gz", ".tsv.gz")
+SUFFIXES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".parquet", ".csv.gz", ".tsv.gz")
 _CHUNK = 1 << 20
 DATE = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
 

@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -64,13 +64,13 @@ def is_repository(folder: Path) -> bool:
     return (folder / ".git").exists() or bare
 
 
-def read_history(repository: Path, *, into: Path, timezone: str) -> History:
-    """Write a repository's history as two CSV files.
+def read_history(repositories: Sequence[Path], *, into: Path, timezone: str) -> History:
+    """Write the history of one or several repositories as two CSV files.
 
     Parameters
     ----------
-    repository
-        Folder of the repository; only what its current branch reached is read.
+    repositories
+        Their folders, together one community; only what their current branches reached is read.
     into
         Folder that takes the files.
     timezone
@@ -81,29 +81,20 @@ def read_history(repository: Path, *, into: Path, timezone: str) -> History:
     SchemaError
         Not readable, no commits, a shallow clone, or more than 5 % impossible dates.
     """
-    name = repository.resolve().name.removesuffix(".git")
-    _refuse_shallow(repository, name)
     zone = ZoneInfo(timezone)
-    seen: dict[str, list[int]] = {}
+    seen: dict[str, tuple[int, int]] = {}
     commits: Counter[tuple[str, str]] = Counter()
     left_out: Counter[str] = Counter()
-    n_commits = latest = 0
-    for email, author, authored, committed in _read_log(repository, name):
-        latest = latest or committed + _SLACK  # the newest commit comes first
-        n_commits += 1
-        if is_bot(email, author):
-            left_out["bot"] += 1
-        elif not _EARLIEST <= authored <= min(committed + _SLACK, latest):
-            left_out["impossible_date"] += 1
-        else:
+    for repository in repositories:
+        for email, authored in _read_people(repository, left_out):
             first, last = seen.get(email, (authored, authored))
-            seen[email] = [min(first, authored), max(last, authored)]
+            seen[email] = min(first, authored), max(last, authored)
             commits[email, _local(authored, zone).date().isoformat()] += 1
-    _refuse_unusable(name, n_commits, n_people=len(seen), n_impossible=left_out["impossible_date"])
     members = (
         (email, *(_local(t, zone).isoformat(" ") for t in seen[email]), mail_kind(email)) for email in sorted(seen)
     )
     activity = ((email, day, n) for (email, day), n in sorted(commits.items()))
+    name = "+".join(sorted(map(_name, repositories)))
     files = {
         "members": _write(
             into / f"{name}-members.csv", ("member_id", "joined_at", "last_seen_at", "channel_id"), members
@@ -111,6 +102,29 @@ def read_history(repository: Path, *, into: Path, timezone: str) -> History:
         "activity": _write(into / f"{name}-activity.csv", ("member_id", "date", "n_messages"), activity),
     }
     return History(files=files, corrections={code: n for code, n in sorted(left_out.items()) if n})
+
+
+def _read_people(repository: Path, left_out: Counter[str]) -> Iterator[tuple[str, int]]:
+    """Yield (e-mail, seconds) of every commit by a person, counting what is left out."""
+    name = _name(repository)
+    _refuse_shallow(repository, name)
+    n_commits = n_people = n_impossible = latest = 0
+    for email, author, authored, committed in _read_log(repository, name):
+        n_commits += 1
+        latest = latest or committed + _SLACK  # the newest commit comes first
+        if is_bot(email, author):
+            left_out["bot"] += 1
+        elif not _EARLIEST <= authored <= min(committed + _SLACK, latest):
+            n_impossible += 1
+        else:
+            n_people += 1
+            yield email, authored
+    left_out["impossible_date"] += n_impossible
+    _refuse_unusable(name, n_commits, n_people=n_people, n_impossible=n_impossible)
+
+
+def _name(repository: Path) -> str:
+    return repository.resolve().name.removesuffix(".git")
 
 
 def is_bot(email: str, author: str) -> bool:

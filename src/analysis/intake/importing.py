@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
+
 from analysis.config import Community, read_config
 from analysis.errors import ConfigError, Problem, SchemaError
 from analysis.intake.crossing import drop_impossible, is_crossed, list_arrivals
@@ -47,6 +49,8 @@ from analysis.intake.taking import (
 from analysis.schema import TABLES
 
 _WORK = ".import-"
+_MEMORY = 2 << 30
+"""Bytes that an import takes at most; the rest is spilled, at no cost in time that was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +148,7 @@ def import_sources(
     tables = settings.tables_folder if settings else into / "processed"
     found = find_exports([Path(source) for source in sources], apart_from=tables, taken_at=taken_at)
     with _work_folder(into, tables) as folder, connect(str(folder / "stage.duckdb"), spill=folder) as con:
+        con.execute(f"SET memory_limit = '{min(_MEMORY, psutil.virtual_memory().total // 2)}B'")
         bench = Bench(con=con, folder=folder, progress=progress or Silent())
         return _import(found, into=into, settings=settings, tables=tables, bench=bench)
 
@@ -180,7 +185,7 @@ def _import(
     )
     _merge_all(run, taken, tables, is_whole=is_whole)
     if run.problems:
-        raise SchemaError(run.problems)
+        raise SchemaError([*run.problems, *_how_to_begin(run.problems, into / FILE)])
     if taken:
         _publish(run, into=into, tables=tables)
     repeats = [FileReport(record=record, is_repeated=True) for record in [*repeated, *again]]
@@ -192,6 +197,13 @@ def _import(
         n_rows=count_rows(tables),
         as_of_day=last_complete_day(read_ledger(tables).records, community),
     )
+
+
+def _how_to_begin(problems: Sequence[Problem], file: Path) -> list[Problem]:
+    """Say how settings are begun where a remedy asks for a line in settings that do not exist yet."""
+    if file.exists() or not any(FILE in problem.remedy for problem in problems):
+        return []
+    return [Problem(file=str(file), rule="not there yet", remedy="Begin it with the line 'community: NAME'")]
 
 
 def _find_salt(into: Path, ledger: Ledger) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +37,23 @@ SQL_TYPES = {
 
 
 def connect(database: str = ":memory:", *, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection that fetches no extensions and spills to a temporary folder."""
+    """Return a DuckDB connection that fetches no extensions, and spills what memory does not hold to a private folder."""
     return duckdb.connect(
         database,
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "temp_directory": str(spill or Path(tempfile.gettempdir()) / "community-analysis-spill"),
+            "temp_directory": str(spill or _private_folder()),
         },
     )
+
+
+@cache
+def _private_folder() -> Path:
+    """Return a folder that only this user reads, removed when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="community-analysis-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def origin_column(table: Table) -> str:

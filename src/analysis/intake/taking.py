@@ -128,21 +128,20 @@ def find_repeated(ledger: Ledger, sha256: str, *, day: int | None, settings: str
 def open_histories(
     repositories: Sequence[Path], *, bench: Bench, timezone: str
 ) -> tuple[list[ExportFile], list[Problem]]:
-    """Turn git repositories into export files."""
-    exports: list[ExportFile] = []
-    problems: list[Problem] = []
-    for position, repository in enumerate(repositories):
-        folder = bench.folder / f"history_{position}"
-        folder.mkdir()
-        try:
-            history = read_history(repository, into=folder, timezone=timezone)
-        except SchemaError as error:
-            problems += error.problems
-            continue
-        for table, path in history.files.items():
-            corrections = history.corrections if table == "activity" else {}
-            exports.append(ExportFile(path=path, name=path.name, corrections=corrections))
-    return exports, problems
+    """Turn git repositories into export files of one community."""
+    if not repositories:
+        return [], []
+    folder = bench.folder / "history"
+    folder.mkdir()
+    try:
+        history = read_history(repositories, into=folder, timezone=timezone)
+    except SchemaError as error:
+        return [], list(error.problems)
+    corrections = {"activity": history.corrections}
+    return [
+        ExportFile(path=path, name=path.name, corrections=corrections.get(table, {}))
+        for table, path in history.files.items()
+    ], []
 
 
 def take_all(
