@@ -7,7 +7,7 @@ COMMUNITY ?= data/sample/community.yml
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check format lab sample simulations bench clean
+.PHONY: help report test check format lab sample dictionary golden lock simulations bench clean
 
 help:  ## Print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,20 @@ lab: $(VENV)/.installed  ## Open JupyterLab on the notebooks
 
 sample: $(VENV)/.installed  ## Draw the sample community again
 	$(BIN)/community sample data/sample
+
+dictionary: $(VENV)/.installed  ## Write the tables of data/README.md from the schema
+	@$(BIN)/python -c 'import pathlib, re; from analysis.schema import write_dictionary; \
+		file = pathlib.Path("data/README.md"); head = file.read_text("utf-8").split("<!--")[0]; \
+		note = "<!-- Written from src/analysis/schema.py by `make dictionary`. -->\n\n"; \
+		file.write_text(head + note + write_dictionary(), "utf-8")'
+
+golden: $(VENV)/.installed  ## Take the sample run as the one to compare with (say why in the CHANGELOG)
+	$(BIN)/community report $(COMMUNITY)
+	cp reports/sample/latest/results.json tests/golden/results.json
+
+lock:  ## Lock the versions again, with hashes (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--no-annotate --python-version 3.11 --extra test pyproject.toml -o constraints.txt
 
 simulations: $(VENV)/.installed  ## Run the long simulations
 	$(BIN)/python -m pytest -m slow -s tests/simulations

@@ -147,5 +147,5 @@ def test_tables_have_headers_and_numbers_in_the_readers_form(shown: list) -> Non
     table = pd.DataFrame({"group_id": ["g1"], "n": [1234], "ratio": [2.5]})
     plots.show_table(table, title="groups", columns=("group_id", "n", "ratio"), locale="zh")
     html = shown[0][0]["text/html"]
-    assert '<th scope="col">群</th>' in html
-    assert '<th scope="row">g1</th><td class="number">1,234</td><td class="number">2.50</td>' in html
+    assert '<th scope="col" class="text">群</th>' in html
+    assert '<th scope="row" class="text">g1</th><td class="number">1,234</td><td class="number">2.50</td>' in html

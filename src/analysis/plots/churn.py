@@ -138,7 +138,7 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
         _finish_curve(axes, horizon_days=horizon_days, locale=locale)
         axes.set_title(labels.text(f"figure.immortal.{name}", locale, n=result.known_day))
     panels[1].set_ylabel("")
-    panels[1].legend(loc="best", title=labels.name("column", result.naive.by[0], locale))
+    panels[1].legend(loc="lower left", title=labels.name("column", result.naive.by[0], locale))
     alt = labels.text("figure.immortal.alt", locale, n=result.known_day)
     return Chart(figure=figure, alt=alt)
 

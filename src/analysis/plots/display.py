@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from IPython.display import display
 
 from analysis import labels
@@ -102,7 +104,7 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
         return
     for language in languages(locale):
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
-        heads = "".join(f'<th scope="col">{escape(_heading(name, language))}</th>' for name in columns)
+        heads = "".join(_head(table, name, language) for name in columns)
         rows = "".join(_row(row, columns, language) for row in table.to_dict("records"))
         caption = escape(labels.text(f"caption.{title}", language, **named))
         _show_html(
@@ -136,6 +138,16 @@ def _is_nothing(result: Any) -> bool:
     return isinstance(result, RefusedAnalysis) or (isinstance(result, Mapping) and not result)
 
 
+def _head(table: pd.DataFrame, name: str, language: str) -> str:
+    first = table[name].iloc[0] if name in table else None
+    return f'<th scope="col" class="{_kind(first)}">{escape(_heading(name, language))}</th>'
+
+
+def _kind(value: Any) -> str:
+    """Words stand to the left, numbers to the right."""
+    return "text" if isinstance(value, str) else "number"
+
+
 def _heading(name: str, language: str) -> str:
     """A heading of its own, or else the visible name of the grouping that the column is."""
     return labels.catalogue(language).get(f"heading.{name}", labels.name("column", name, language))
@@ -145,7 +157,7 @@ def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str) -> str:
     cells = []
     for position, name in enumerate(columns):
         value = escape(_cell(row, name, language))
-        kind = "" if isinstance(row.get(name), str) else ' class="number"'
+        kind = f' class="{_kind(row.get(name))}"'
         cells.append(f"<td{kind}>{value}</td>" if position else f'<th scope="row"{kind}>{value}</th>')
     return f"<tr>{''.join(cells)}</tr>"
 
