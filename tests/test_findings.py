@@ -107,7 +107,7 @@ def test_the_quality_headline_names_the_first_two_things_to_put_right() -> None:
     freshness = quality.Freshness(
         n_groups=9, n_covered=5, stale=pd.DataFrame({"group_id": list("abcd"), "last_day": 20598.0}), oldest_day=20598.0
     )
-    gates = quality.check_gates({"n_members": 100, "n_without_consent": 3, "n_minors": 1})
+    gates = quality.check_gates({"n_members": 100, "n_without_consent": 3, "n_minors": 1}, min_cell=3)
     verdicts = [quality.Verdict(question=q, refused=REFUSED if q == "silence" else None) for q in quality.QUESTIONS]
     finding = findings.describe_verdicts(verdicts, freshness=freshness, gates=gates)
     assert finding.sentence["en"] == (
@@ -126,3 +126,11 @@ def test_warnings_that_only_say_how_it_was_made_ask_for_no_review() -> None:
     doubtful = survival.estimate_stay(few, rules=survival.Rules(follow_up_end=0, min_cell=3))
     assert doubtful.warnings == (WarningCode.FEW_EVENTS,)
     assert findings.describe_stay(doubtful, leaving="explicit", silent_days=30).status == Status.REVIEW
+
+
+def test_a_small_number_of_people_is_not_shown() -> None:
+    gate = quality.Gate(name="minors", n=2, n_members=500, min_cell=10)
+    finding = findings.describe_gate(gate)
+    assert finding.status == Status.FAIL
+    assert math.isnan(finding.estimate)
+    assert finding.sentence["en"].startswith("Fewer than 10 of 500 members")

@@ -97,10 +97,12 @@ def test_match_is_known_ids_over_all() -> None:
 
 
 def test_gates_pass_only_when_nobody_breaks_them_and_unknown_is_no_pass() -> None:
-    consent, minors = quality.check_gates({"n_members": 10, "n_without_consent": 0, "n_minors": 2})
+    consent, minors = quality.check_gates({"n_members": 10, "n_without_consent": 0, "n_minors": 2}, min_cell=3)
     assert consent.passed
     assert not minors.passed
-    unknown, _ = quality.check_gates({"n_members": 10, "n_without_consent": math.nan, "n_minors": 0})
+    assert minors.is_small  # two are fewer than three
+    assert not consent.is_small
+    unknown, _ = quality.check_gates({"n_members": 10, "n_without_consent": math.nan, "n_minors": 0}, min_cell=3)
     assert not unknown.known
     assert not unknown.passed
 

@@ -41,10 +41,18 @@ def test_stay_says_when_nobody_left_or_everybody_at_once(rows: list[tuple], code
     assert code in survival.estimate_stay(counts(rows), rules=RULES).warnings
 
 
-def test_stay_of_nobody_is_refused() -> None:
-    refused = attempt(survival.estimate_stay, counts([]), rules=RULES)
-    assert isinstance(refused, RefusedAnalysis)
-    assert refused.code == RefusalCode.TOO_FEW_MEMBERS
+@pytest.mark.parametrize("rows", [[], [(10, 1, 1)]])
+def test_fewer_members_than_may_be_shown_are_refused(rows: list[tuple]) -> None:
+    daily = pd.DataFrame({"day": [9], "n_joined": 0, "n_left": 0, "n_present": 2})
+    present = pd.DataFrame({"tenure_days": [1], "n_present": [2]})
+    stay = survival.estimate_stay(counts([(10, 9, 0), (40, 0, 9)]), rules=RULES)
+    for refused in (
+        attempt(survival.estimate_stay, counts(rows), rules=RULES),
+        attempt(survival.count_now, daily, as_of_day=9, rules=RULES),
+        attempt(survival.estimate_exits, stay, present, rules=RULES),
+    ):
+        assert isinstance(refused, RefusedAnalysis)
+        assert refused.code == RefusalCode.TOO_FEW_MEMBERS
 
 
 def cohorts() -> pd.DataFrame:
@@ -216,7 +224,7 @@ def test_groups_are_watched_only_where_there_are_enough() -> None:
 
 def test_now_counts_people_and_the_week() -> None:
     daily = pd.DataFrame({"day": range(10), "n_joined": 2, "n_left": 1, "n_present": range(1, 11)})
-    now = survival.count_now(daily, as_of_day=9)
+    now = survival.count_now(daily, as_of_day=9, rules=RULES)
     assert (now.n_present, now.n_joined, now.n_left, now.net) == (10, 14, 7, 7)
 
 
@@ -224,7 +232,7 @@ def test_expected_exits_are_conditional_and_never_beyond_the_curve() -> None:
     """S(0) = 0.8, S(7) = 0.4, then flat to day 20: of 10 with tenure 0, 5 leave; of 4 with tenure 7, none; tenure 15 is beyond."""
     stay = survival.estimate_stay(counts([(0, 20, 0), (7, 40, 0), (20, 0, 40)]), rules=RULES)
     present = pd.DataFrame({"tenure_days": [0, 7, 15], "n_present": [10, 4, 3]})
-    exits = survival.estimate_exits(stay, present)
+    exits = survival.estimate_exits(stay, present, rules=RULES)
     assert exits.estimate == pytest.approx(5.0)
     assert (exits.n, exits.n_beyond) == (14, 3)
     assert 0 <= exits.ci_low < 5 < exits.ci_high <= 14

@@ -66,16 +66,25 @@ class Freshness:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gate:
-    """One thing that must hold before members' data may be used: ``n`` of ``n_members`` break it."""
+    """One thing that must hold before members' data may be used: ``n`` of ``n_members`` break it.
+
+    A number between 1 and ``min_cell`` is not shown (``is_small``).
+    """
 
     name: str
     n: float
     n_members: int
+    min_cell: int
 
     @property
     def known(self) -> bool:
         """Whether the data say anything about it."""
         return not np.isnan(self.n)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether so few break it that the number would point at them."""
+        return 0 < self.n < self.min_cell
 
     @property
     def passed(self) -> bool:
@@ -137,12 +146,12 @@ def estimate_match(ids: pd.DataFrame) -> float:
     return float(ids["n_matched"].sum() / total) if total else np.nan
 
 
-def check_gates(people: Mapping[str, float]) -> tuple[Gate, ...]:
+def check_gates(people: Mapping[str, float], *, min_cell: int) -> tuple[Gate, ...]:
     """Return the gates: everybody agreed, nobody is under age."""
     n = int(people["n_members"])
     return (
-        Gate(name="consent", n=float(people["n_without_consent"]), n_members=n),
-        Gate(name="minors", n=float(people["n_minors"]), n_members=n),
+        Gate(name="consent", n=float(people["n_without_consent"]), n_members=n, min_cell=min_cell),
+        Gate(name="minors", n=float(people["n_minors"]), n_members=n, min_cell=min_cell),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 
 import pandas as pd
 
@@ -84,13 +84,15 @@ def describe_gates(gates: Sequence[Gate] | RefusedAnalysis) -> list[Finding]:
 
 def describe_gate(gate: Gate) -> Finding:
     """Return whether consent, or age, lets the data be used."""
-    state = "unknown" if not gate.known else "pass" if gate.passed else "fail"
-    status = {"unknown": Status.REVIEW, "pass": Status.PASS, "fail": Status.FAIL}[state]
+    state = "unknown" if not gate.known else "pass" if gate.passed else "few" if gate.is_small else "fail"
+    status = {"unknown": Status.REVIEW, "pass": Status.PASS}.get(state, Status.FAIL)
     return Finding(
         id=f"quality.gate.{gate.name}",
         status=status,
-        sentence=labels.both(f"quality.gate.{gate.name}.{state}", n=gate.n, members=gate.n_members),
-        estimate=gate.n,
+        sentence=labels.both(
+            f"quality.gate.{gate.name}.{state}", n=gate.n, members=gate.n_members, min_cell=gate.min_cell
+        ),
+        estimate=nan if gate.is_small else gate.n,
         unit="members",
         n=gate.n_members,
         method="count",
@@ -188,7 +190,10 @@ def _gates(gates: Sequence[Gate] | RefusedAnalysis) -> Sequence[Gate]:
 
 
 def _gate_tile(gate: Gate) -> Tile | None:
-    return make_tile(gate.name, gate, lambda it: {"n": it.n, "members": it.n_members}) if gate.known else None
+    if not gate.known:
+        return None
+    shown = f"<{gate.min_cell}" if gate.is_small else gate.n
+    return make_tile(gate.name, gate, lambda it: {"n": shown, "members": it.n_members})
 
 
 def _list_fixes(
@@ -198,7 +203,9 @@ def _list_fixes(
     if isinstance(freshness, Freshness) and len(freshness.stale):
         fixes.append(labels.both("quality.fix.stale", n=len(freshness.stale), since=freshness.oldest_day))
     fixes += [
-        labels.both(f"quality.fix.{gate.name}", n=gate.n) for gate in _gates(gates) if gate.known and not gate.passed
+        labels.both(f"quality.fix.{gate.name}", n=f"<{gate.min_cell}" if gate.is_small else gate.n)
+        for gate in _gates(gates)
+        if gate.known and not gate.passed
     ]
     refused = [verdict for verdict in verdicts if verdict.refused is not None]
     return fixes + [labels.both(f"quality.fix.{verdict.question}") for verdict in refused]

@@ -129,7 +129,7 @@ def estimate_triangle(
     Raises
     ------
     RefusedAnalysis
-        Leaving is by last visit so far.
+        No cohort is complete and large enough, or leaving is by last visit so far.
     """
     refuse_cohorts(rules)
     sizes = count_members(counts, "cohort_day")
@@ -150,6 +150,8 @@ def estimate_triangle(
     # A cohort that has lost everybody has no row beyond its last day: nobody is left, and that is known.
     emptied = complete & table["survival"].isna() & shown
     table["survival"] = table["survival"].mask(emptied, 0.0).where(complete & shown)
+    if not (shown & complete).any():
+        raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": min(days), "min_cell": rules.min_cell})
     small = int((sizes[kept] < rules.min_cell).sum())
     return Triangle(table=table, n=int(sizes[kept].sum()), n_suppressed=small)
 

@@ -76,6 +76,18 @@ def refuse_cohorts(rules: Rules) -> None:
         raise RefusedAnalysis(RefusalCode.COHORTS_UNDER_LAST_SEEN)
 
 
+def refuse_few(n: int, *, rules: Rules) -> None:
+    """Refuse to say anything of fewer than ``rules.min_cell`` members: it would tell who they are.
+
+    Raises
+    ------
+    RefusedAnalysis
+        They are fewer.
+    """
+    if n < rules.min_cell:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": n, "needed": rules.min_cell})
+
+
 def count_members(counts: pd.DataFrame, by: str) -> pd.Series:
     """Return the number of members of each level of ``by``, in its order."""
     return (counts["n_events"] + counts["n_censored"]).groupby(counts[by]).sum().sort_index()

@@ -10,15 +10,15 @@ from scipy import stats
 
 from analysis import curves
 from analysis.config import Leaving
-from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.survival.rules import MILESTONES, Rules, list_doubts
+from analysis.errors import RefusedAnalysis, WarningCode
+from analysis.survival.rules import MILESTONES, Rules, list_doubts, refuse_few
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stay:
     """How long members stay.
 
-    ``milestones`` holds one row per day of :data:`MILESTONES` within the data: ``day, n_at_risk, survival,
+    ``milestones`` holds one row per day of :data:`MILESTONES` with enough members at risk: ``day, n_at_risk, survival,
     std_error, ci_low, ci_high``. ``estimate`` is the loss by ``day``; ``median_days`` is nan where the
     curve stays above one half.
     """
@@ -79,12 +79,12 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     Raises
     ------
     RefusedAnalysis
-        No member at all.
+        Fewer members than ``rules.min_cell``.
     """
-    if counts.empty:
-        raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": 0, "needed": 1})
+    refuse_few(int(counts[["n_events", "n_censored"]].to_numpy().sum()), rules=rules)
     curve = curves.estimate_survival(counts, cluster=rules.cluster, confidence=rules.confidence)
     milestones = curves.estimate_at(curve, days=MILESTONES).dropna(subset=["survival"])
+    milestones = milestones[milestones["n_at_risk"] >= rules.min_cell]
     loss = curves.estimate_at(curve, days=(rules.day,)).iloc[0]
     median = curves.estimate_median(curve).iloc[0]
     return Stay(
@@ -106,17 +106,23 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     )
 
 
-def count_now(daily: pd.DataFrame, *, as_of_day: int, days: int = 7) -> Now:
+def count_now(daily: pd.DataFrame, *, as_of_day: int, rules: Rules, days: int = 7) -> Now:
     """Return who is present at the end of ``as_of_day`` and what the last ``days`` days did.
 
     Parameters
     ----------
     daily
         One row per day: ``day, n_joined, n_left, n_present``.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Fewer are present than ``rules.min_cell``.
     """
     week = daily[(daily["day"] > as_of_day - days) & (daily["day"] <= as_of_day)]
     joined, left = int(week["n_joined"].sum()), int(week["n_left"].sum())
     present = int(daily.loc[daily["day"] <= as_of_day, "n_present"].iloc[-1])
+    refuse_few(present, rules=rules)
     return Now(n_present=present, n_joined=joined, n_left=left, net=joined - left)
 
 
@@ -125,7 +131,9 @@ def gather(*stays: Stay | RefusedAnalysis) -> dict[Leaving, Stay]:
     return {stay.leaving: stay for stay in stays if isinstance(stay, Stay)}
 
 
-def estimate_exits(stay: Stay, present: pd.DataFrame, *, days: int = 7, confidence: float = 0.95) -> ExpectedExits:
+def estimate_exits(
+    stay: Stay, present: pd.DataFrame, *, rules: Rules, days: int = 7, confidence: float = 0.95
+) -> ExpectedExits:
     """Return how many of those present are expected to leave within ``days`` days.
 
     Each member of tenure a leaves with probability 1 − S(a + days) / S(a). Nobody is counted whose tenure
@@ -138,11 +146,17 @@ def estimate_exits(stay: Stay, present: pd.DataFrame, *, days: int = 7, confiden
     present
         Members present by tenure: ``tenure_days, n_present``.
 
+    Raises
+    ------
+    RefusedAnalysis
+        Fewer are present than ``rules.min_cell``.
+
     Notes
     -----
     The interval adds the binomial spread of the exits to the curve's own error (Greenwood's increments over
     the window), taken as fully correlated between tenures, which is on the safe side.
     """
+    refuse_few(int(present["n_present"].sum()), rules=rules)
     table = stay.curve.table
     reach = int(table["day"].max())
     survival = table.set_index("day")["survival"].reindex(range(reach + 1)).ffill().fillna(1.0).to_numpy()
