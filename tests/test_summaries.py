@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from analysis.summaries import (
     list_groupings,
     share_interval_censored,
 )
+from analysis.summaries.calendar import counted_days
 from memory_tables import MemoryTables
 
 COLUMNS = ["entry_days", "duration_days", "event_observed"]
@@ -90,7 +93,8 @@ def test_an_older_group_that_lasts_longer_bridges_the_gap():
 def test_dissolved_groups_and_clean_ups_end_follow_up_without_event():
     """g is dissolved on day 40. a was in it: out on 40, not by choice. b had left on 30: an event.
 
-    c is cleaned out on 50. d moved from g to h on 42: still there. e has no reason on record: an event.
+    c is cleaned out on 50. d moved from g to h on 42: still there. e has no reason on record: an event. f is recorded
+    as leaving on the very day, i as leaving five days later: both out on 40 with the group.
     """
     tables = MemoryTables(
         as_of_day=100,
@@ -102,6 +106,8 @@ def test_dissolved_groups_and_clean_ups_end_follow_up_without_event():
             membership("d", "g", 10),
             membership("d", "h", 42),
             membership("e", "h", 10, 60, None),
+            membership("f", "g", 10, 40, "unknown"),
+            membership("i", "g", 10, 45, "unknown"),
         ],
     )
     stays = stays_of(tables)
@@ -111,9 +117,12 @@ def test_dissolved_groups_and_clean_ups_end_follow_up_without_event():
         "c": [(0, 40, 0)],
         "d": [(0, 83, 0)],
         "e": [(0, 50, 1)],
+        "f": [(0, 30, 0)],
+        "i": [(0, 30, 0)],
     }
     reasons = stays["leave_reason"].fillna("").to_dict()
-    assert reasons == {"a": "group_dissolved", "b": "self_quit", "c": "capacity_cleanup", "d": "", "e": "unknown"}
+    assert [reasons[m] for m in "abcde"] == ["group_dissolved", "self_quit", "capacity_cleanup", "", "unknown"]
+    assert reasons["f"] == reasons["i"] == "group_dissolved"
 
 
 def test_who_is_in_a_group_that_nobody_looks_at_is_out_of_sight_not_there():
@@ -211,6 +220,16 @@ def test_holidays_do_not_count_as_silence():
     assert triples(stays_of(tables, silent_days=30)) == {"a": [(0, 38, 1)]}
     assert triples(stays_of(tables, silent_days=29)) == {"a": [(0, 38, 1)]}
     assert triples(stays_of(tables, silent_days=28)) == {"a": [(0, 0, 1)]}
+
+
+def test_the_clock_of_silence_stands_still_on_holidays_and_on_no_other_day():
+    """Days 25, 26 and 30 are holidays: between midnight of a holiday and the day before, the clock does not move."""
+    holidays = (Run(first_day=25, length_days=2), Run(first_day=30, length_days=1))
+    days = nw.from_dict({"day": list(range(20, 36))}, backend="pandas")
+    clock = days.select(clock=counted_days(nw.col("day"), holidays))["clock"].to_list()
+    still = [day for day, (before, now) in zip(range(21, 36), pairwise(clock), strict=True) if now == before]
+    assert still == [25, 26, 30]
+    assert clock[-1] - clock[0] == 12
 
 
 def test_the_cut_moves_back_over_holidays():
