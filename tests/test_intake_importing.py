@@ -169,6 +169,15 @@ def test_another_source_of_the_same_table_makes_nothing_vanish(tmp_path: Path, i
     assert counts(report, "members") == [(1, 0, 0, 0)]
 
 
+def test_undated_parts_of_one_export_make_nothing_vanish(tmp_path: Path) -> None:
+    """Parts 1 and 2 in one command are one export; part 1 alone, a command later, no longer has what part 2 had."""
+    write(tmp_path / "x", "members_part1.csv", "member_id,joined_at\na,2026-10-01\n")
+    write(tmp_path / "x", "members_part2.csv", "member_id,joined_at\nb,2026-10-02\n")
+    assert counts(import_sources([tmp_path / "x"], into=tmp_path / "club"), "members") == [(1, 0, 0, 0), (1, 0, 0, 0)]
+    file = write(tmp_path / "x", "members_part1.csv", "member_id,joined_at\na,2026-10-01\nc,2026-10-03\n")
+    assert counts(import_sources([file], into=tmp_path / "club"), "members") == [(1, 0, 1, 1)]
+
+
 def test_two_sources_fill_one_row_and_blank_nothing(tmp_path: Path, into: Path) -> None:
     write(tmp_path / "x", "activity_chat.csv", "member_id,date,n_messages\na,2026-10-05,4\n")
     write(tmp_path / "x", "activity_checkins.csv", "member_id,date,n_messages,n_checkins\na,2026-10-05,,2\n")
@@ -249,8 +258,9 @@ def test_every_fault_of_every_file_is_told_at_once_and_nothing_touched(tmp_path:
     assert not (tmp_path / "club").exists()
 
 
-def test_members_that_cannot_be_read_accuse_nobody_else(tmp_path: Path, into: Path) -> None:
-    write(tmp_path / "x", "members_2026-11-14.csv", "member_id,joined_at\nf,someday\n")
+@pytest.mark.parametrize("text", ["member_id,joined_at\nf,someday\n", ""])
+def test_members_that_cannot_be_read_accuse_nobody_else(tmp_path: Path, into: Path, text: str) -> None:
+    write(tmp_path / "x", "members_2026-11-14.csv", text)
     write(tmp_path / "x", "activity_2026-11-14.csv", "member_id,date\nf,2026-10-09\n")
     with pytest.raises(SchemaError) as refused:
         import_sources([tmp_path / "x"], into=into)
@@ -364,7 +374,7 @@ def test_any_order_of_dated_exports_ends_in_the_same_rows(order: tuple[int, ...]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", range(5))
 def test_a_killed_swap_leaves_the_old_folder_or_the_new_one(tmp_path: Path, step: int) -> None:
     folder = tmp_path / "processed"
     write(folder, "a", "old")
@@ -388,14 +398,20 @@ def test_a_killed_swap_leaves_the_old_folder_or_the_new_one(tmp_path: Path, step
 
 
 def _kill_at(step: int) -> None:
-    rename, calls = Path.rename, itertools.count()
+    rename, unlink, calls, deleted = Path.rename, os.unlink, itertools.count(), itertools.count()
 
     def dying(path: Path, target: Path) -> Path:
-        if next(calls) == step:
+        if step < 3 and next(calls) == step:
             os.kill(os.getpid(), signal.SIGKILL)
         return rename(path, target)
 
+    def deleting(*where: object, **how: object) -> None:
+        if step == 4 and next(deleted) == 1:  # half of a folder is gone
+            os.kill(os.getpid(), signal.SIGKILL)
+        unlink(*where, **how)
+
     Path.rename = dying  # type: ignore[method-assign]
+    os.unlink = deleting
 
 
 def test_failure_before_publishing_leaves_every_byte(

@@ -118,6 +118,8 @@ def test_visits_on_the_day_of_the_export_count_as_of_the_day_before(tmp_path: Pa
     frame = collect(tables, "members")
     assert frame.last_seen_day.max() == day("2026-10-07")
     assert frame.last_seen_at.max() == pd.Timestamp("2026-10-07 23:59:59")
+    write_tables({"members": members(last_seen_at=seen)}, folder, salt=SALT, covers_until_day=day("2026-10-06"))
+    assert open_tables(community(tmp_path)).refused_columns == ("members.last_seen_at",)
 
 
 def test_days_to_come_stand_in_the_calendar_and_groups_without_a_date_stay(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ def _unreadable(name: str, told: str) -> Problem:
 
 def _git(repository: Path, *command: str) -> list[str]:
     """Return a git command that runs nothing that the repository's own settings name."""
-    return ["git", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false", "-C", str(repository), *command]
+    return ["git", "-c", "core.fsmonitor=false", "-C", str(repository), *command]
 
 
 def _env() -> dict[str, str]:
