@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis import findings, labels, quality, survival
+from analysis.config import Churn, Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.findings import Status
 
@@ -61,7 +62,7 @@ def test_a_cohort_without_any_before_it_says_so() -> None:
     [
         findings.describe_cohort(REFUSED, leaving="explicit"),
         findings.describe_change(REFUSED),
-        findings.describe_stay(REFUSED, leaving="explicit", silent_days=30),
+        findings.describe_stay(REFUSED, leaving="explicit", churn=Churn()),
         findings.describe_levels(REFUSED, by="channel_id", leaving="explicit"),
         findings.describe_groups(REFUSED),
         findings.describe_exits(REFUSED),
@@ -121,11 +122,11 @@ def test_the_quality_headline_names_the_first_two_things_to_put_right() -> None:
 def test_warnings_that_only_say_how_it_was_made_ask_for_no_review() -> None:
     counts = pd.DataFrame({"duration_days": [5, 40], "n_events": [30, 0], "n_censored": [0, 30], "n_entered": 0})
     stay = survival.estimate_stay(counts, rules=survival.Rules(follow_up_end=0, min_cell=3))
-    assert findings.describe_stay(stay, leaving="explicit", silent_days=30).status == Status.PASS
+    assert findings.describe_stay(stay, leaving="explicit", churn=Churn()).status == Status.PASS
     few = pd.DataFrame({"duration_days": [5, 40], "n_events": [3, 0], "n_censored": [0, 30], "n_entered": 0})
     doubtful = survival.estimate_stay(few, rules=survival.Rules(follow_up_end=0, min_cell=3))
     assert doubtful.warnings == (WarningCode.FEW_EVENTS,)
-    assert findings.describe_stay(doubtful, leaving="explicit", silent_days=30).status == Status.REVIEW
+    assert findings.describe_stay(doubtful, leaving="explicit", churn=Churn()).status == Status.REVIEW
 
 
 def test_a_small_number_of_people_is_not_shown() -> None:
@@ -134,3 +135,12 @@ def test_a_small_number_of_people_is_not_shown() -> None:
     assert finding.status == Status.FAIL
     assert math.isnan(finding.estimate)
     assert finding.sentence["en"].startswith("Fewer than 10 of 500 members")
+
+
+@pytest.mark.parametrize("leaving", ["explicit", "first_silence", "last_seen"])
+def test_the_definition_names_its_rule_and_its_days(leaving: Leaving) -> None:
+    churn = Churn(silent_days=45, away_days=9)
+    text = findings.describe_definition(leaving=leaving, churn=churn, follow_up_end=20598, timezone="Asia/Shanghai")
+    assert ("9 days" if leaving == "explicit" else "45 days") in text["en"]
+    assert "May 25, 2026" in text["en"]
+    assert "2026年5月25日" in text["zh"]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.summaries import HISTORY_SHARE, WIDE_MOST
 
 QUESTIONS = ("leaving", "silence", "differences", "platforms")
 """What the suite is asked, in the order of the page."""
@@ -25,12 +26,6 @@ CAPTURE_LEAST = 0.95
 
 MATCH_LEAST = 0.95
 """Below this share of known ids, tables cannot be joined."""
-
-WIDE_MOST = 0.05
-"""Above this share of leavings known only within more than a day, leaving is not dated well enough."""
-
-HISTORY_SHARE = 3
-"""The history must be at least this many times as long as the silence that counts as leaving."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

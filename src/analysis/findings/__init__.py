@@ -3,6 +3,7 @@
 from analysis.findings.churn import (
     describe_change,
     describe_cohort,
+    describe_definition,
     describe_exits,
     describe_groupings,
     describe_groups,
@@ -36,6 +37,7 @@ __all__ = [
     "describe_change",
     "describe_cohort",
     "describe_dating",
+    "describe_definition",
     "describe_exits",
     "describe_freshness",
     "describe_gate",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from analysis import labels
-from analysis.config import Leaving
+from analysis.config import Churn, Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.survival import CohortLoss, ExpectedExits, GroupWatch, ImmortalTime, LevelComparison, Now, Stay
@@ -80,7 +80,7 @@ def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
     )
 
 
-def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_days: int) -> Finding:
+def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Churn) -> Finding:
     """Return how long members stay: the loss by day 30 and the median."""
     claim = "churn.survival" if leaving == "explicit" else "churn.silence"
     if isinstance(result, RefusedAnalysis):
@@ -99,7 +99,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_da
             median=result.median_days,
             median_low=result.median_low,
             median_high=result.median_high,
-            rule=labels.both(f"churn.rule.{leaving}", k=silent_days),
+            rule=_rule(leaving, churn),
         ),
         at=result.day,
         estimate=result.estimate,
@@ -114,14 +114,26 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, silent_da
     )
 
 
+def describe_definition(*, leaving: Leaving, churn: Churn, follow_up_end: int, timezone: str) -> dict[str, str]:
+    """Return what the page means by leaving, and how its days are counted, by locale."""
+    return labels.both(
+        "churn.definition",
+        rule=_rule(leaving, churn),
+        end=follow_up_end,
+        zero=labels.both(f"churn.zero_day.{churn.zero_day}"),
+        timezone=timezone,
+        holidays=labels.both(f"churn.holidays.{leaving}"),
+    )
+
+
 def describe_stays(
-    stay: Stay | RefusedAnalysis, silence: Stay | RefusedAnalysis, *, leaving: Leaving, silent_days: int
+    stay: Stay | RefusedAnalysis, silence: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Churn
 ) -> list[Finding]:
     """Return how long members stay, and how long they stay active where that is another question."""
-    first = describe_stay(stay, leaving=leaving, silent_days=silent_days)
+    first = describe_stay(stay, leaving=leaving, churn=churn)
     if leaving != "explicit":
         return [first]
-    return [first, describe_stay(silence, leaving="first_silence", silent_days=silent_days)]
+    return [first, describe_stay(silence, leaving="first_silence", churn=churn)]
 
 
 def describe_groupings(results: Mapping[str, LevelComparison | RefusedAnalysis], *, leaving: Leaving) -> list[Finding]:
@@ -271,6 +283,10 @@ def list_tiles(
 
 def _cohort_facts(result: CohortLoss) -> dict[str, object]:
     return {"loss": result.estimate, "cohort": (result.cohort_first_day, result.cohort_last_day)}
+
+
+def _rule(leaving: Leaving, churn: Churn) -> dict[str, str]:
+    return labels.both(f"churn.rule.{leaving}", k=churn.silent_days, away=churn.away_days)
 
 
 def _left(leaving: Leaving) -> dict[str, str]:

@@ -11,7 +11,8 @@ from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.intake.ledger import ImportRecord
-from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, WIDE_MOST, Freshness, Gate, Overlap, Verdict
+from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, Freshness, Gate, Overlap, Verdict
+from analysis.summaries import WIDE_MOST
 
 MOST_FIXES = 2
 """So many things to put right are named in the headline."""

@@ -1,7 +1,7 @@
 """Result → figure, and the only way in which anything leaves a cell."""
 
 from analysis.plots.churn import plot_groups, plot_immortal_time, plot_levels, plot_stay, plot_triangle
-from analysis.plots.display import show_figure, show_findings, show_headline, show_table, show_tiles
+from analysis.plots.display import show_figure, show_findings, show_headline, show_note, show_table, show_tiles
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.style import Chart
 
@@ -18,6 +18,7 @@ __all__ = [
     "show_figure",
     "show_findings",
     "show_headline",
+    "show_note",
     "show_table",
     "show_tiles",
 ]

@@ -10,7 +10,6 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-
 from IPython.display import display
 
 from analysis import labels
@@ -65,6 +64,12 @@ def show_findings(*findings: Finding, locale: str) -> None:
     for language in languages(locale):
         bullets = "".join(_bullet(finding, language) for finding in findings)
         _show_html(f'<ul class="findings">{bullets}</ul>', language)
+
+
+def show_note(note: Mapping[str, str], *, locale: str) -> None:
+    """Show a remark."""
+    for language in languages(locale):
+        _show_html(f'<p class="note">{escape(note[language])}</p>', language)
 
 
 def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **options: Any) -> None:

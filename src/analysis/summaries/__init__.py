@@ -17,11 +17,13 @@ from analysis.summaries.counts import (
 )
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
-from analysis.summaries.spells import find_spells, share_interval_censored
-from analysis.summaries.stays import check_silence, choose_leaving, find_followup_end, find_stays
+from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
+from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 
 __all__ = [
+    "HISTORY_SHARE",
+    "WIDE_MOST",
     "ChurnCounts",
     "Period",
     "QualityCounts",

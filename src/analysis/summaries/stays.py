@@ -25,6 +25,9 @@ from analysis.summaries.persons import (
 from analysis.summaries.spells import NOT_THEIR_CHOICE, check_dating, find_leavings, find_spells
 from analysis.summaries.tables import Tables
 
+HISTORY_SHARE = 3
+"""The history must be this many times as long as the silence that counts as leaving: else too few could show it."""
+
 STAY_COLUMNS = (
     "member_id",
     "spell",
@@ -122,8 +125,8 @@ def check_silence(tables: Tables, *, churn: Churn) -> None:
         It is longer.
     """
     history = tables.as_of_day - tables.first_day + 1
-    if churn.silent_days * 3 > history:
-        facts = {"silent_days": churn.silent_days, "history_days": history, "at_most": history // 3}
+    if churn.silent_days * HISTORY_SHARE > history:
+        facts = {"silent_days": churn.silent_days, "history_days": history, "at_most": history // HISTORY_SHARE}
         raise RefusedAnalysis(RefusalCode.SILENCE_TOO_LONG, facts)
 
 
