@@ -215,12 +215,13 @@ def test_mixed_time_zones_are_refused_with_counts(check):
 
 def test_missing_required_column_of_an_explicit_call(con, check, tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text("x,date\n1,2024-01-05\n")
+    path.write_text("x,date\n1,2024-01-05\n2,2024-01-05\n")
     (staged,) = open_staged(path, con=con, workdir=tmp_path)
     settings = {"community": Community(community="demo"), "salt": "s", "export_day": None, "con": con}
-    assert rules_of(read_table(staged, "activity", {"date": "date"}, {}, **settings)) == [
-        ("a required column is missing", None)
-    ]
+    for table, columns in (("activity", {"date": "date"}), ("members", {"joined_at": "date"})):
+        checked = read_table(staged, table, columns, {"platform": "wecom"}, **settings)
+        assert rules_of(checked) == [("a required column is missing", None)]
+        assert checked.n_rows == 2
     assert len(read_table(staged, "activity", {}, {}, **settings).problems) == 2
 
 

@@ -142,7 +142,7 @@ def test_a_members_file_is_never_read_as_another_table():
     """A column of channels, or a column of dates, is no reason."""
     assert "joined_at" in refusal(staged("members.csv", "member_id", "channel"))
     assert "joined_at" in refusal(staged("members.csv", "member_id", "date", "messages"))
-    assert refusal(staged("export.csv", "member_id", "channel"))
+    assert refusal(staged("export.csv", "member_id", "channel", "capacity"))
 
 
 def test_a_file_of_nothing_known_is_refused():

@@ -195,12 +195,11 @@ def _fit(
     free = {header: normalised(header) for header in headers if header not in columns.values()}
     wanted = {**_covariates(table, community), **TABLES[table].columns}
     wanted = {n: column for n, column in wanted.items() if n not in columns and n not in (skip or {})}
-    own = {normalised(name) for name in wanted}
     for synonyms in (lambda column: column.headers, lambda column: column.fallbacks):
         for name, column in wanted.items():
             if name in columns or name in rivals:
                 continue
-            words = {normalised(word) for word in synonyms(column)} - own | {normalised(name)}
+            words = {normalised(word) for word in (name, *synonyms(column))}
             found = [header for header, word in free.items() if word in words]
             for header in found:
                 del free[header]
