@@ -127,8 +127,8 @@ def time_family(text: str) -> str:
 
     ``day_first`` and ``month_first`` are ``31/1/2024`` and ``1/31/2024``; ``day_or_month`` is ``1/2/2024``.
     """
-    first = f"split_part(translate({text}, '-.', '//'), '/', 1)::INTEGER"
-    second = f"split_part(translate({text}, '-.', '//'), '/', 2)::INTEGER"
+    first = f"TRY_CAST(split_part(translate({text}, '-.', '//'), '/', 1) AS INTEGER)"
+    second = f"TRY_CAST(split_part(translate({text}, '-.', '//'), '/', 2) AS INTEGER)"
     return f"""CASE
         WHEN {text} IS NULL OR {text} IN ({_list(_NO_TIME)}) THEN NULL
         WHEN regexp_matches({text}, '{_WRITTEN}') THEN 'written'
