@@ -162,7 +162,7 @@ def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str) -> str:
     cells = []
     for position, name in enumerate(columns):
         value = escape(_cell(row, name, language))
-        kind = f' class="{_kind(row.get(name))}"'
+        kind = f' class="{"interval" if name in INTERVALS else _kind(row.get(name))}"'
         cells.append(f"<td{kind}>{value}</td>" if position else f'<th scope="row"{kind}>{value}</th>')
     return f"<tr>{''.join(cells)}</tr>"
 
