@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
+import time
 from pathlib import Path
 
+import duckdb
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from analysis.cli import CORRECTIONS, app
 from analysis.config import read_config
-from analysis.intake import open_tables
+from analysis.intake import open_tables, progress
 from analysis.intake.ledger import iso, read_ledger
 
 MEMBERS = "member_id,joined_at\n" + "".join(f"{name},2026-10-0{day}\n" for day, name in enumerate("abcde", start=1))
@@ -173,3 +177,18 @@ def test_ansible_goes_in_by_the_generic_reader(shared: Path, tmp_path: Path) -> 
     assert {table: record.n_added for table, record in records.items()} == {"members": 6_737, "activity": 29_706}
     assert all(not record.corrections for record in records.values())
     assert iso(records["activity"].covers_until_day or 0) == "2024-10-24"
+
+
+def test_bars_appear_on_terminals_after_patience_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "_POLL", 0.01)
+    for is_terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=100)
+        with progress.OnTerminal(console) as bars, duckdb.connect() as con:
+            bars.reading("Reading members.csv")(1, 2)
+            with bars.querying(con, "Merging members"), bars.waiting("Reading the history"):
+                con.execute("SELECT count(*) FROM range(1000)").fetchall()
+                time.sleep(0.3)
+        drawn = console.file.getvalue()
+        assert [text in drawn for text in ("members.csv", "Merging", "history")] == [is_terminal] * 3
+        assert is_terminal or not drawn

@@ -1,4 +1,4 @@
-"""How far a long step has come: one line on a terminal after two seconds, nothing anywhere else."""
+"""How far a long run has come: one line on a terminal after two seconds, nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import duckdb
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 PATIENCE = 2.0
-"""Seconds after which a step shows itself."""
+"""Seconds after which a run shows what it is doing."""
 
 _POLL = 0.25
 
@@ -29,6 +29,11 @@ class Silent:
         """Watch a DuckDB query while the block runs."""
         yield
 
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:  # noqa: ARG002
+        """Show that something goes on, without an end in sight, while the block runs."""
+        yield
+
 
 class OnTerminal(Silent):
     """Shows bars on a terminal; use it as a context manager.
@@ -43,6 +48,7 @@ class OnTerminal(Silent):
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         self._bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
         self._shown = console.is_terminal
+        self._began = time.monotonic()
 
     def __enter__(self) -> OnTerminal:
         if self._shown:
@@ -56,35 +62,47 @@ class OnTerminal(Silent):
     def reading(self, text: str) -> Callable[[int, int], None]:
         """Return what is told (bytes done, bytes in all) while a file is read."""
         task = self._bars.add_task(text, total=None, visible=False)
-        began = time.monotonic()
 
         def tell(done: int, total: int) -> None:
-            late = time.monotonic() - began > PATIENCE
-            self._bars.update(task, completed=done, total=total, visible=self._shown and late and done < total)
+            self._bars.update(task, completed=done, total=total, visible=self._is_late() and done < total)
 
         return tell
 
     @contextmanager
     def querying(self, con: duckdb.DuckDBPyConnection, text: str) -> Iterator[None]:
         """Watch a DuckDB query while the block runs."""
+        if self._shown:
+            con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        with self._watching(text, con.query_progress):
+            yield
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show that something goes on, without an end in sight, while the block runs."""
+        with self._watching(text, None):
+            yield
+
+    @contextmanager
+    def _watching(self, text: str, percent: Callable[[], float] | None) -> Iterator[None]:
         if not self._shown:
             yield
             return
-        con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        task = self._bars.add_task(text, total=100, visible=False)
-        done = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(con, task, done), daemon=True)
+        task = self._bars.add_task(text, total=100 if percent else None, visible=False)
+        ended = threading.Event()
+
+        def look() -> None:
+            while not ended.wait(_POLL):
+                done = max(percent(), 0) if percent else 0  # -1 while DuckDB cannot tell
+                self._bars.update(task, completed=done, visible=self._is_late())
+
+        watcher = threading.Thread(target=look, daemon=True)
         watcher.start()
         try:
             yield
         finally:
-            done.set()
+            ended.set()
             watcher.join()
             self._bars.remove_task(task)
 
-    def _watch(self, con: duckdb.DuckDBPyConnection, task: TaskID, done: threading.Event) -> None:
-        began = time.monotonic()
-        while not done.wait(_POLL):
-            percent = con.query_progress()  # -1 while DuckDB cannot tell
-            late = time.monotonic() - began > PATIENCE
-            self._bars.update(task, completed=max(percent, 0), visible=late)
+    def _is_late(self) -> bool:
+        return self._shown and time.monotonic() - self._began > PATIENCE

@@ -134,7 +134,8 @@ def open_histories(
     folder = bench.folder / "history"
     folder.mkdir()
     try:
-        history = read_history(repositories, into=folder, timezone=timezone)
+        with bench.progress.waiting("Reading the history"):
+            history = read_history(repositories, into=folder, timezone=timezone)
     except SchemaError as error:
         return [], list(error.problems)
     corrections = {"activity": history.corrections}
