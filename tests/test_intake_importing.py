@@ -306,6 +306,13 @@ def test_what_a_killed_import_left_is_swept_away(tmp_path: Path, into: Path) -> 
     assert set(content(into)) == before
 
 
+def test_what_others_keep_beside_the_tables_stays(tmp_path: Path, into: Path) -> None:
+    write(into / "processed", "notes.txt", "mine")
+    write(into / "processed" / "old", "notes.txt", "mine too")
+    import_sources([write(tmp_path, "activity.csv", activity(3))], into=into)
+    assert {name for name in content(into / "processed") if "notes" in name} == {"notes.txt", "old/notes.txt"}
+
+
 def test_two_imports_at_once_are_refused(tmp_path: Path, into: Path) -> None:
     with publish.locked(into), pytest.raises(ConfigError, match="another import is at work"):
         import_sources([tmp_path / "members.csv"], into=into)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from analysis.errors import ConfigError
 
+_WORK = ".import-"
+
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
@@ -44,6 +46,20 @@ def swap(fresh: Path, folder: Path) -> None:
         new.rename(folder)
     sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def carry_over(folder: Path, fresh: Path, *, apart_from: str) -> None:
+    """Give the new folder whatever of the old one was not written anew, without copying where that can be."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if (fresh / path.name).exists() or path.name == apart_from:
+            continue
+        if path.is_dir():
+            shutil.copytree(path, fresh / path.name)
+            continue
+        try:
+            os.link(path, fresh / path.name)
+        except OSError:
+            shutil.copy2(path, fresh / path.name)
 
 
 def settle(folder: Path) -> None:
@@ -78,19 +94,41 @@ def locked(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{folder}: another import is at work there. Wait until it has finished.") from None
         yield
-    except BlockingIOError:
-        raise ConfigError(f"{folder}: another import is at work there. Wait until it has finished.") from None
     finally:
         os.close(handle)
+
+
+@contextmanager
+def work_folder(into: Path, tables: Path) -> Iterator[Path]:
+    """Hand out a private work folder inside ``into``; afterwards nothing of it is left."""
+    if into.exists() and not into.is_dir():
+        raise ConfigError(f"{into}: a file, not a folder. Choose another --into.")
+    is_new = not into.exists()
+    into.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(into):
+            sweep(tables)
+            for leftover in into.glob(f"{_WORK}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=_WORK, dir=into) as folder:
+                yield Path(folder)
+    finally:
+        if is_new:
+            with suppress(OSError):  # it is kept where something was published
+                into.rmdir()
 
 
 def force_to_disk(folder: Path) -> None:
     """Flush every file of a folder, and the folder itself."""
     for file in folder.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
     sync_folder(folder)
 
 
