@@ -119,6 +119,12 @@ def test_nobody_leaves():
     assert np.isnan(rmst["ci_low"])
 
 
+def test_joined_on_the_last_day_has_no_restricted_mean():
+    row = curves.estimate_rmst(count_rows(pd.DataFrame({"days": [0, 0], "left": 0})), horizon_days=30).iloc[0]
+    assert row["horizon_days"] == 0
+    assert np.isnan(row["rmst_days"])
+
+
 def test_median_at_exactly_one_half_is_the_middle_of_the_stretch():
     """Two of four leave on day 3, the next on day 7: S is 1/2 from 3 to 7, so the median is 5 (survfit's rule)."""
     rows = pd.DataFrame({"days": [3, 3, 7, 9], "left": [1, 1, 1, 0]})
@@ -378,6 +384,8 @@ def test_level_that_was_not_watched_so_long_is_cut_not_extrapolated(stays):
     rmst = curves.compare_rmst(counts, by="tier", horizon_days=60)
     assert rmst["horizon_days"].tolist() == [20, 60, 60]
     assert rmst["warnings"].tolist() == [(WarningCode.HORIZON_SHORTENED,), (), ()]
+    against = curves.compare_rmst(counts, by="tier", horizon_days=60, reference="gold")
+    assert against["horizon_days"].tolist() == [20, 20, 20]
     alone = curves.estimate_rmst(counts, by=["tier"], horizon_days=60)
     assert alone["rmst_days"].tolist() == pytest.approx(rmst["rmst_days"].tolist())
 

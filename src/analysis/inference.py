@@ -80,9 +80,8 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, *, confidence: float = 0
 def find_small(sizes: pd.Series, *, min_cell: int = MIN_CELL) -> list[Any]:
     """Return the levels that may not be shown by themselves.
 
-    Those below ``min_cell``. If that is one level, or all of them together still are below ``min_cell``, the next
-    smallest join them, so that a total less the parts that are shown does not tell a small cell (complementary
-    suppression; Willenborg & de Waal 2001, *Elements of Statistical Disclosure Control*, §6).
+    Those below ``min_cell``. If they still are below it together (as one level alone always is), the next smallest
+    join them, so that a total less the parts that are shown does not tell a small cell (complementary suppression; Willenborg & de Waal 2001, *Elements of Statistical Disclosure Control*, §6).
 
     Parameters
     ----------
@@ -100,7 +99,7 @@ def find_small(sizes: pd.Series, *, min_cell: int = MIN_CELL) -> list[Any]:
     n_small = int((ascending < min_cell).sum())
     if n_small == 0:
         return []
-    while n_small < len(ascending) and (n_small == 1 or ascending.iloc[:n_small].sum() < min_cell):
+    while n_small < len(ascending) and ascending.iloc[:n_small].sum() < min_cell:
         n_small += 1
     return ascending.index[:n_small].tolist()
 
