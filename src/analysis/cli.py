@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from analysis import labels
 from analysis.config import read_config
 from analysis.errors import AnalysisError
 from analysis.intake import FileReport, ImportReport, Tables, import_sources, open_tables
@@ -21,25 +22,9 @@ from analysis.intake.ledger import coverage, iso
 from analysis.intake.needs import list_needs
 from analysis.intake.progress import OnTerminal
 from analysis.intake.storage import count_rows
-from analysis.labels import LOCALES
 from analysis.reports.progress import show_cells
 from analysis.reports.run import RunOutcome, run_report
 from analysis.sample import write_sample
-
-CORRECTIONS = {
-    "trimmed": "cells with white space or invisible characters round them: taken away",
-    "full_width": "cells with full-width letters or digits: made half-width",
-    "duplicate_rows": "rows that stood there twice: taken once",
-    "summed_rows": "rows that share a member and a day: added up",
-    "unknown_word": "cells with a word that is not on the list: taken as unknown",
-    "cut_text": "cells longer than 200 characters: cut",
-    "no_time": "cells such as 0000-00-00: taken as empty",
-    "unknown_member": "rows of people who are not in the members table: left out",
-    "before_joining": "rows dated before the member joined: left out",
-    "bot": "commits by bots: left out",
-    "impossible_date": "commits with impossible dates: left out",
-}
-"""What was put right, in words, by code."""
 
 
 class _Group(TyperGroup):
@@ -106,7 +91,7 @@ def report(
             config,
             only=only or (),
             as_of=as_of,
-            locales=(locale,) if locale else LOCALES,
+            locales=(locale,) if locale else labels.LOCALES,
             jobs=jobs,
             params=param or (),
             reports_dir=into,
@@ -148,7 +133,7 @@ def _show_import(report: ImportReport, console: Console) -> None:
     for file in report.files:
         _show_notes(file, console)
     for name, n in report.stored_corrections.items():
-        _say(console, f"{name} imported before: {n:,} {CORRECTIONS['before_joining']}")
+        _say(console, f"{name} imported before: {n:,} {labels.name('correction', 'before_joining', 'en')}")
     stored = ", ".join(f"{name} {n:,}" for name, n in report.n_rows.items())
     _say(console, f"Stored now: {stored} rows.")
     if report.as_of_day is not None:
@@ -171,7 +156,7 @@ def _show_notes(file: FileReport, console: Console) -> None:
     if file.is_repeated:
         return
     for code, n in file.record.corrections.items():
-        _say(console, f"{file.record.file}: {n:,} {CORRECTIONS.get(code, code.replace('_', ' '))}")
+        _say(console, f"{file.record.file}: {n:,} {labels.name('correction', code, 'en')}")
     if file.record.n_vanished:
         n = file.record.n_vanished
         _say(
