@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from analysis.cli import CORRECTIONS, app
+from analysis import labels
+from analysis.cli import app
 from analysis.config import read_config
 from analysis.intake import open_tables, progress
 from analysis.intake.ledger import iso, read_ledger
@@ -51,8 +52,8 @@ def test_import_says_what_it_did_and_what_comes_next(tmp_path: Path) -> None:
     words = " ".join(said.split())
     assert "members.csv members 5 5 0 0 0 0" in words
     assert "activity.csv activity 20 19 0 0 0 20" in words
-    assert f"activity.csv: 1 {CORRECTIONS['unknown_member']}" in words
-    assert f"activity.csv: 19 {CORRECTIONS['trimmed']}" in words
+    assert f"activity.csv: 1 {labels.name('correction', 'unknown_member', 'en')}" in words
+    assert f"activity.csv: 19 {labels.name('correction', 'trimmed', 'en')}" in words
     assert "members.csv: columns not used: [bold]town" in words
     assert "Stored now: members 5, activity 19 rows." in words
     assert "All sources are complete up to 2026-10-05." in words

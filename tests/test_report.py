@@ -61,7 +61,7 @@ def test_pages_stand_alone_and_are_light(sample: Path, page: str, locale: str) -
 
 def test_the_two_languages_say_the_same_numbers(sample: Path) -> None:
     for record in results(sample).values():
-        english, chinese = (set(re.findall(r"\d[\d,]*", record["sentence"][locale])) for locale in ("en", "zh"))
+        english, chinese = (set(re.findall(r"\d+(?:,\d{3})*", record["sentence"][locale])) for locale in ("en", "zh"))
         dates = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}
         assert english - dates - chinese == set() or record["status"] == "refused", record["sentence"]
 

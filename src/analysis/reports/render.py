@@ -126,7 +126,7 @@ def clean(html: str) -> str:
     Examples
     --------
     >>> clean('<b onclick="x">ann</b> <img src=x onerror=alert(1)>')
-    '<b>ann</b> &lt;img src="x" onerror="alert(1)"&gt;'
+    '<b>ann</b> &lt;img src=x onerror=alert(1)&gt;'
     """
     import bleach
 
