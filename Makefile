@@ -31,8 +31,9 @@ report: $(VENV)/.installed  ## Build the report of the sample community (or of C
 	$(BIN)/community report $(COMMUNITY)
 
 test: $(VENV)/.installed  ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests src/analysis
-	$(BIN)/python -m pytest -q -n 2 --nbval-lax --nbval-current-env notebooks
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/benchmarks tests src/analysis
+	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env notebooks
+	$(BIN)/python -m pytest -q tests/benchmarks
 
 check: $(VENV)/.installed  ## Lint, check formats and types
 	$(BIN)/ruff check .
