@@ -86,7 +86,7 @@ BAD = {
     "serials beside dates": ({"members_b.csv": b"member_id,joined_at\na,2026-10-01\nb,45293\n"}, ["members_b.csv: joined_at: mixed forms"]),
     "impossible rows": (
         {"activity.csv": b"member_id,date\na,2026-10-02\nnobody,2026-10-02\ne,2026-10-01\n"},
-        ["activity.csv: member_id: rows of people", "activity.csv: day: rows dated before", "more than 5%", "(1 row)"],
+        ["activity.csv: member_id: rows of people", "activity.csv: date: rows dated before", "more than 5%", "(1 row)"],
     ),
     "infinite numbers": ({"activity.csv": b"member_id,date,n_messages\na,2026-10-02,inf\n"}, ["activity.csv: n_messages", "(1 row)"]),
     "absurd numbers": ({"activity.csv": b"member_id,date,n_messages\na,2026-10-02,1e300\n"}, ["activity.csv: n_messages", "(1 row)"]),

@@ -212,7 +212,7 @@ def test_up_to_five_percent_impossible_rows_are_left_out_and_counted(tmp_path: P
     with pytest.raises(SchemaError) as refused:
         import_sources([file], into=into)
     found = {(problem.file, problem.column, problem.n_rows) for problem in refused.value.problems}
-    assert found == {("activity_next.csv", "member_id", 1), ("activity_next.csv", "day", 1)}
+    assert found == {("activity_next.csv", "member_id", 1), ("activity_next.csv", "date", 1)}
     assert content(into) == before
 
 

@@ -177,7 +177,9 @@ def _show_outcome(outcome: RunOutcome) -> None:
         if fate.failed:
             stays = " Its previous page stays, marked." if fate.status == "stale" else ""
             executed = outcome.folder / "notebooks" / f"{fate.notebook}.ipynb"
-            typer.echo(f"{fate.notebook}: failed: {fate.reason}.{stays}\nLook: jupyter lab {executed}", err=True)
+            typer.echo(
+                f"{fate.notebook}: failed: {fate.reason.rstrip('.')}.{stays}\nLook: jupyter lab {executed}", err=True
+            )
         else:
             _say(console, f"{fate.notebook}: {fate.status}{f' in {fate.seconds:.0f} s' if fate.seconds else ''}")
     _say(console, f"Open: {outcome.folder.parent / 'latest' / 'index.html'}")
@@ -216,3 +218,7 @@ def _show_tables(tables: Tables, console: Console) -> None:
 def _say(console: Console, text: str) -> None:
     """Print plain words: markup in names is inert."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -154,6 +154,8 @@ def read_config(path: str | Path) -> Community:
         data = yaml.load(file.read_text("utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not plain YAML: {error}. Write only text, numbers, lists and mappings.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: not in UTF-8. Save it again as UTF-8.") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{file}: holds no settings. Start with 'community: NAME'.")
     try:
@@ -196,9 +198,9 @@ class _PlainLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", node.start_mark)
+        for n, (key, (place, _)) in enumerate(zip(keys, node.value, strict=True)):
+            if key in keys[:n]:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", place.start_mark)
         return super().construct_mapping(node, deep)
 
 

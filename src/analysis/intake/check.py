@@ -128,7 +128,7 @@ def read_table(
         )
     forms = look_at_forms(staged, cells, whole_rows=spec.holds == "events", con=con)
     last_day = None if table in _AHEAD else export_day
-    readings, problems = {}, _missing(staged, spec, cells)
+    readings, problems, unread = {}, _missing(staged, spec, cells), set()
     for cell in cells:
         families = forms.families.get(cell.name, {})
         readings[cell.name], rule = choose_reading(
@@ -136,8 +136,11 @@ def read_table(
         )
         if rule:
             problems.append(Problem(file=staged.file, column=cell.shown, rule=rule, remedy=_ONE_FORM))
+            unread.add(cell.name)
     typed = write_typed(staged, cells, readings, distinct=forms.n_repeated > 0, con=con)
     found = _scan(typed, cells, con)
+    # Cells whose form is refused were not read: they are not empty.
+    found |= {f"{name} empty": 0 for name in unread}
     broken, corrections = _judge_cells(staged, cells, found, last_day=last_day)
     problems += broken + _judge_order(staged, cells, found)
     corrections |= {"trimmed": forms.n_trimmed, "full_width": forms.n_full_width, "duplicate_rows": forms.n_repeated}

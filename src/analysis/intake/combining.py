@@ -88,6 +88,7 @@ def _cross(run: Run, file: Taken, arrivals: str) -> list[Taken]:
         arrivals=arrivals,
         file=file.file,
         n_rows=file.checked.n_rows,
+        headers=file.columns,
     )
     run.problems += crossed.problems
     checked = replace(file.checked, relation=crossed.relation)
@@ -101,7 +102,7 @@ def _cross_stored(run: Run, table: str, relation: str, arrivals: str) -> str:
         return relation
     (n_rows,) = one_row(run.bench.con, f"SELECT count(*) FROM {relation}")
     file = f"{table} imported before"
-    crossed = drop_impossible(run.bench.con, table, relation, arrivals=arrivals, file=file, n_rows=n_rows)
+    crossed = drop_impossible(run.bench.con, table, relation, arrivals=arrivals, file=file, n_rows=n_rows, headers={})
     run.problems += crossed.problems
     if crossed.corrections:
         run.stored_corrections[table] = sum(crossed.corrections.values())

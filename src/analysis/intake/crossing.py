@@ -6,13 +6,14 @@ rows means that the files do not belong together, or that a column is not what i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
 
 from analysis.errors import Problem
 from analysis.intake.storage import one_row
-from analysis.schema import TABLES
+from analysis.schema import TABLES, day_column
 
 LIMIT = 0.05
 """Most impossible rows that a file may have, as a fraction of its rows."""
@@ -53,7 +54,14 @@ def list_arrivals(con: duckdb.DuckDBPyConnection, members: str) -> str:
 
 
 def drop_impossible(
-    con: duckdb.DuckDBPyConnection, table: str, relation: str, *, arrivals: str, file: str, n_rows: int
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    relation: str,
+    *,
+    arrivals: str,
+    file: str,
+    n_rows: int,
+    headers: Mapping[str, str],
 ) -> Crossed:
     """Leave out the rows that no member can have made; too many of them are problems.
 
@@ -69,6 +77,8 @@ def drop_impossible(
         By :func:`list_arrivals`.
     file, n_rows
         The file and its number of rows, for the limit and the message.
+    headers
+        Our column -> header, for the message.
     """
     day = TABLES[table].member_day
     unknown = "a.member_id IS NULL"
@@ -80,7 +90,7 @@ def drop_impossible(
     if not corrections:
         return Crossed(relation=relation, corrections={}, problems=())
     if sum(corrections.values()) > LIMIT * n_rows:
-        return Crossed(relation=relation, corrections={}, problems=_explain(file, corrections, day))
+        return Crossed(relation=relation, corrections={}, problems=_explain(file, table, corrections, headers))
     possible = f"{relation}_possible"
     con.execute(
         f"CREATE TEMP VIEW {possible} AS SELECT r.* FROM {joined} WHERE NOT ({unknown}) AND ({early}) IS NOT TRUE"
@@ -88,10 +98,15 @@ def drop_impossible(
     return Crossed(relation=possible, corrections=corrections, problems=())
 
 
-def _explain(file: str, corrections: dict[str, int], day: str) -> tuple[Problem, ...]:
+def _explain(file: str, table: str, corrections: Mapping[str, int], headers: Mapping[str, str]) -> tuple[Problem, ...]:
     share = f"more than {LIMIT:.0%} of the file's rows are impossible"
-    columns = {"unknown_member": "member_id", "before_joining": day}
-    return tuple(
-        Problem(file=file, column=columns[code], rule=f"{RULES[code][0]}; {share}", n_rows=n, remedy=RULES[code][1])
-        for code, n in corrections.items()
-    )
+    moment = next((name for name in TABLES[table].columns if day_column(name) == TABLES[table].member_day), "")
+    columns = {"unknown_member": "member_id", "before_joining": moment}
+    problems = []
+    for code, n in corrections.items():
+        name = columns[code]
+        header = headers.get(name, name)
+        shown = name if header == name else f"{header} ({name})"
+        rule, remedy = RULES[code]
+        problems.append(Problem(file=file, column=shown, rule=f"{rule}; {share}", n_rows=n, remedy=remedy))
+    return tuple(problems)

@@ -101,6 +101,13 @@ def normalised(header: str) -> str:
     return re.sub(r"[\s_-]+", "_", text.strip().lower())
 
 
+def _meant(header: str, headers: Sequence[str]) -> str:
+    """Return a header as it is compared; one that stands there a second time means what the first means."""
+    words = [normalised(each) for each in headers]
+    base, _, number = normalised(header).rpartition("_(")
+    return base if base in words and number.removesuffix(")").isdigit() else normalised(header)
+
+
 def _sources_for(staged: Staged, community: Community) -> tuple[Source, ...]:
     names = [staged.file, staged.file.partition("#")[0]]
     for name in names:
@@ -127,7 +134,10 @@ def _apply(staged: Staged, source: Source, community: Community) -> tuple[Match,
         header = wanted if wanted in staged.headers else by_name.get(normalised(wanted))
         if header is None:
             rule = f"sources takes {name} from it, and the file has no such header"
-            remedy = f"Its headers are: {', '.join(staged.headers)}"
+            remedy = (
+                f"Export it with this column; or correct the line of {name} in community.yml under sources, or take it out. "
+                f"Its headers are: {', '.join(staged.headers)}"
+            )
             problems.append(Problem(file=staged.file, column=wanted, rule=rule, remedy=remedy))
         else:
             columns[name] = header
@@ -149,9 +159,8 @@ def _choose_table(staged: Staged, community: Community) -> str:
     whole = [fit for fit in named or fits if not fit.lacking and (named or _convinces(fit, fits))]
     if not whole:
         closest = max(named or fits, key=lambda fit: (len(fit.found) - 2 * len(fit.lacking), word.get(fit.table, 0)))
-        raise SchemaError(
-            [_lacking_problem(staged, closest.table, name) for name in closest.lacking] or [_unclear(staged, fits)]
-        )
+        gaps = [_lacking_problem(staged, closest.table, name) for name in closest.lacking if named or closest.found]
+        raise SchemaError(gaps or [_unclear(staged, fits)])
     ranks = {fit.table: (*fit.weight, word.get(fit.table, 0)) for fit in whole}
     best = max(ranks.values())
     if sum(rank == best for rank in ranks.values()) > 1:
@@ -192,7 +201,7 @@ def _fit(
     """Match headers to a table's columns: own names, synonyms, then fallbacks where a column has nothing yet."""
     columns = dict(fixed or {})
     rivals: dict[str, list[str]] = {}
-    free = {header: normalised(header) for header in headers if header not in columns.values()}
+    free = {header: _meant(header, headers) for header in headers if header not in columns.values()}
     wanted = {**_covariates(table, community), **TABLES[table].columns}
     wanted = {n: column for n, column in wanted.items() if n not in columns and n not in (skip or {})}
     for synonyms in (lambda column: column.headers, lambda column: column.fallbacks):
@@ -227,7 +236,10 @@ def _lacking_problem(staged: Staged, table: str, name: str) -> Problem:
 
 def _unclear(staged: Staged, fits: Sequence[_Fit]) -> Problem:
     best = sorted(fits, key=lambda fit: (len(fit.lacking), -len(fit.found)))[:3]
-    rule = f"its name and headers do not tell which table it is ({', '.join(fit.table for fit in best)}?)"
+    if not best[0].found:
+        best = [_Fit(table="TABLE", columns={}), *fits]
+    tables = ", ".join(fit.table for fit in best if fit.table != "TABLE")
+    rule = f"its name and headers do not tell which table it is ({tables}?)"
     block = f'sources:\n  "{staged.file}":\n    table: {best[0].table}'
     remedy = f"Say it in community.yml:\n{block}\nIts headers are: {', '.join(staged.headers)}"
     return Problem(file=staged.file, rule=rule, remedy=remedy)

@@ -130,7 +130,7 @@ def _import(
     problems += wrong
     is_whole = len(problems) == sum(len(one.checked.problems) for one in taken)
     problems += find_uneven_keys(taken, ledger)
-    if not settings:
+    if taken and not settings:
         community = _write_draft(community, taken, bench.folder / FILE)
     run = Run(
         bench=bench,

@@ -20,7 +20,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from analysis import labels
-from analysis.errors import AnalysisError
+from analysis.errors import AnalysisError, ConfigError
 from analysis.reports import pages, publish, render
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, make_plan
@@ -169,6 +169,9 @@ def _job(run: _Run, notebook: Path, *, n_threads: int) -> Job:
 def _finish(run: _Run, job: Job, verdict: Verdict) -> Fate:
     """Render a notebook that succeeded; keep the previous page of one that did not."""
     cause, reason = verdict.cause, verdict.reason
+    _, refused, fault = reason.partition("ConfigError: parameters: ")
+    if refused:  # only the notebook knows its parameters' ranges; the run is as invalid as if we had known
+        raise ConfigError(f"{job.name}.{fault}")
     if verdict.ok:
         try:
             results = json.loads(job.sentinel.read_text("utf-8"))
