@@ -52,8 +52,12 @@ def test_a_change_asks_for_action_only_when_its_whole_interval_is_worse(
 
 
 def test_a_cohort_without_any_before_it_says_so() -> None:
-    finding = findings.describe_change(cohort(n_cohorts_before=0, change=math.nan))
+    finding = findings.describe_change(
+        cohort(n_cohorts_before=0, **dict.fromkeys(("change", "change_low", "change_high"), math.nan))
+    )
     assert "no complete cohort before" in finding.sentence["en"]
+    same = cohort(change=0.0, change_low=math.nan, change_high=math.nan)
+    assert findings.describe_change(same).sentence["en"].startswith("It is the same")
     assert "nothing" not in findings.describe_cohort(cohort(n_cohorts_before=0), leaving="explicit").sentence["en"]
 
 
@@ -99,9 +103,10 @@ def test_nothing_is_said_twice_for_one_grouping_and_none_means_a_refusal() -> No
 
 
 def test_findings_are_ranked_by_what_they_ask() -> None:
-    made = [findings.Finding(id=status, status=status, sentence={}) for status in (Status.REFUSED, Status.PASS, Status.FAIL, Status.REVIEW)]  # fmt: skip
+    made = [findings.Finding(id=status, status=status, sentence={"en": status}) for status in (Status.REFUSED, Status.PASS, Status.FAIL, Status.REVIEW)]  # fmt: skip
     assert [finding.status for finding in findings.rank(*made)] == ["fail", "review", "pass", "refused"]
     assert findings.choose_headline(*made).status == Status.PASS
+    assert [finding.status for finding in findings.rank(*made, *made, but=made[0])] == ["fail", "review", "pass"]
 
 
 def test_the_quality_headline_names_the_first_two_things_to_put_right() -> None:

@@ -41,6 +41,14 @@ def test_stay_says_when_nobody_left_or_everybody_at_once(rows: list[tuple], code
     assert code in survival.estimate_stay(counts(rows), rules=RULES).warnings
 
 
+def test_nobody_or_everybody_gone_still_has_an_interval() -> None:
+    """Wilson, 0 of 40 and 40 of 40 at 95 %: 0 to 3.84/(40 + 3.84) = 0.0876, and its mirror."""
+    kept = survival.estimate_stay(counts([(60, 0, 40)]), rules=RULES)
+    gone = survival.estimate_stay(counts([(0, 40, 0)]), rules=RULES)
+    assert (kept.ci_low, kept.ci_high) == pytest.approx((0, 0.0876), abs=1e-4)
+    assert (gone.ci_low, gone.ci_high) == pytest.approx((1 - 0.0876, 1), abs=1e-4)
+
+
 @pytest.mark.parametrize("rows", [[], [(10, 1, 1)]])
 def test_fewer_members_than_may_be_shown_are_refused(rows: list[tuple]) -> None:
     daily = pd.DataFrame({"day": [9], "n_joined": 0, "n_left": 0, "n_present": 2})

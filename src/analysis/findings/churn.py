@@ -58,8 +58,8 @@ def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.change", result)
     sure = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "unsure"
-    if result.n_cohorts_before == 0:
-        sure = "none"
+    if isnan(result.change_low):
+        sure = "same" if result.n_cohorts_before else "none"
     return Finding(
         id="churn.change",
         status=_judge_change(result.change, result.change_low),

@@ -78,10 +78,15 @@ def choose_headline(*findings: Finding) -> Finding:
     return next((finding for finding in findings if finding.status != Status.REFUSED), findings[0])
 
 
-def rank(*findings: Finding) -> list[Finding]:
-    """Return findings by what they ask of the reader: to act first, what could not be answered last."""
+def rank(*findings: Finding, but: Finding | None = None) -> list[Finding]:
+    """Return findings by what they ask of the reader: to act first, what could not be answered last.
+
+    A sentence stands once, and not at all where the headline ``but`` says it.
+    """
     order = (Status.FAIL, Status.REVIEW, Status.PASS, Status.REFUSED)
-    return sorted(findings, key=lambda finding: order.index(finding.status))
+    said = {but.sentence["en"]} if but else set()
+    fresh = {finding.sentence["en"]: finding for finding in reversed(findings) if finding.sentence["en"] not in said}
+    return sorted(reversed(fresh.values()), key=lambda finding: order.index(finding.status))
 
 
 def tabulate(findings: Iterable[Finding]) -> pd.DataFrame:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis import labels
 from analysis.curves import Curve, estimate_at
@@ -59,7 +62,11 @@ def plot_triangle(triangle: Triangle, *, locale: str) -> Chart:
         annot_kws={"size": 8.5},
     )  # fmt: skip
     campaigns = set(triangle.table.loc[triangle.table["is_campaign"], "cohort_day"])
-    starts = [labels.write(day, "shortdate", locale) + (" *" if day in campaigns else "") for day in wide.index]
+    is_weekly = (triangle.table["cohort_last_day"] - triangle.table["cohort_day"]).max() < 7
+    starts = [
+        labels.write(day, "shortdate" if is_weekly else "yearmonth", locale) + (" *" if day in campaigns else "")
+        for day in wide.index
+    ]
     axes.set_yticks(np.arange(len(wide)) + 0.5, starts, rotation=0)
     axes.set_xticks(np.arange(wide.shape[1]) + 0.5, [labels.write(day, "n", locale) for day in wide.columns])
     axes.xaxis.tick_top()
@@ -128,7 +135,7 @@ def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
 @styled
 def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, min_cell: int) -> Chart:
     """Draw the same levels twice: as if known from day 0 (dotted), and from the day when they are known."""
-    figure, panels = draw(height=3.1, ncols=2)
+    figure, panels = draw(height=3.4, ncols=2)
     for axes, curve, name, style in zip(
         panels, (result.naive, result.landmarked), ("naive", "landmarked"), (":", "-"), strict=True
     ):
@@ -138,7 +145,9 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
         _finish_curve(axes, horizon_days=horizon_days, locale=locale)
         axes.set_title(labels.text(f"figure.immortal.{name}", locale, n=result.known_day))
     panels[1].set_ylabel("")
-    panels[1].legend(loc="lower left", title=labels.name("column", result.naive.by[0], locale))
+    lines, levels = panels[1].get_legend_handles_labels()
+    title = labels.name("column", result.naive.by[0], locale)
+    figure.legend(lines, levels, loc="outside lower center", ncols=len(levels), title=title)
     alt = labels.text("figure.immortal.alt", locale, n=result.known_day)
     return Chart(figure=figure, alt=alt)
 
@@ -188,5 +197,13 @@ def _write_at_risk(axes: Axes, curves: dict[str, Curve], *, horizon_days: int, l
 
 
 def _percent_axis(axis: mpl.axis.Axis, locale: str) -> None:
+    axis.set_major_locator(_WholePoints(nbins=6, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(lambda share, _: labels.write(share, "of100", locale))
     axis.set_tick_params(color=GRID)
+
+
+class _WholePoints(MaxNLocator):
+    """Ticks at whole members of a hundred, each once."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        return np.unique(np.round(super().tick_values(vmin, vmax), 2))

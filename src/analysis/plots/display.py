@@ -49,7 +49,10 @@ def show_headline(finding: Finding, *, locale: str) -> None:
 
 
 def show_tiles(tiles: Iterable[Tile], *, locale: str) -> None:
-    """Show the page's key figures."""
+    """Show the page's key figures; nothing where there are none."""
+    tiles = tuple(tiles)
+    if not tiles:
+        return
     for language in languages(locale):
         cells = "".join(
             f'<div class="tile"><b>{escape(tile.value[language])}</b><span>{escape(tile.label[language])}</span>'
@@ -61,6 +64,8 @@ def show_tiles(tiles: Iterable[Tile], *, locale: str) -> None:
 
 def show_findings(*findings: Finding, locale: str) -> None:
     """Show findings, one bullet each, with their status and the doubts that go with them."""
+    if not findings:
+        return
     for language in languages(locale):
         bullets = "".join(_bullet(finding, language) for finding in findings)
         _show_html(f'<ul class="findings">{bullets}</ul>', language)

@@ -104,6 +104,9 @@ def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
     """
     if not tables.has("members") and not tables.has("memberships"):
         raise RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "members"})
+    few = attempt(_check_size, tables)
+    if isinstance(few, RefusedAnalysis):
+        return _refuse_all(tables, churn=churn, refused=few)
     leaving = choose_leaving(tables, churn=churn)
     cluster = HOME if leaving == "explicit" and tables.has("memberships", HOME) else ""
     period = _choose_period(tables, churn=churn)
@@ -124,6 +127,30 @@ def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
         early_landmarked=attempt(count_landmark, early, day=EARLY_DAYS, by=("early_activity",)),
         daily=_count_daily(tables, churn=churn, leaving=leaving),
         present=attempt(count_present, tables, churn=churn),
+    )
+
+
+def _check_size(tables: Tables) -> int:
+    """Return the number of people, and refuse to count so few that any number would tell who they are."""
+    table = tables.frame("members" if tables.has("members") else "memberships")
+    n = int(table.select(nw.col("member_id").n_unique()).collect("pandas").to_native().iloc[0, 0])
+    if n < tables.community.min_cell:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": n, "needed": tables.community.min_cell})
+    return n
+
+
+def _refuse_all(tables: Tables, *, churn: Churn, refused: RefusedAnalysis) -> ChurnCounts:
+    leaving = choose_leaving(tables, churn=churn)
+    kinds = ("cohorts", "recent", "silence", "early", "early_landmarked", "daily", "present")
+    return ChurnCounts(
+        leaving=leaving,
+        follow_up_end=find_followup_end(tables, churn=churn),
+        period="month",
+        campaigns=frozenset(),
+        cluster="",
+        levels=dict.fromkeys(_groupings(tables, churn), refused),
+        known_days={},
+        **dict.fromkeys(kinds, refused),
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis import curves
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.survival.rules import MILESTONES, Rules, count_members, list_doubts, refuse_cohorts
+from analysis.survival.rules import MILESTONES, Rules, bound_loss, count_members, list_doubts, refuse_cohorts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,19 +85,22 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
     chosen = counts[counts["cohort_day"].isin([newest, *before])]
     chosen = chosen.assign(age=np.where(chosen["cohort_day"] == newest, "newest", "before"))
     curve = curves.estimate_survival(chosen, by=("age",), cluster=rules.cluster, confidence=rules.confidence)
-    at = curves.estimate_at(curve, days=(rules.day,)).set_index("age").reindex(["newest", "before"])
+    at = 1 - curves.estimate_at(curve, days=(rules.day,)).set_index("age").reindex(["newest", "before"])
     change = _change(chosen, rules=rules) if before else _NO_CHANGE
     own = counts[counts["cohort_day"] == newest]
+    n_before = int(sizes[before].sum())
+    low, high = bound_loss(*at.loc["newest", ["survival", "ci_high", "ci_low"]], n=sizes[newest], rules=rules)
+    before_low, before_high = bound_loss(*at.loc["before", ["survival", "ci_high", "ci_low"]], n=n_before, rules=rules)
     return CohortLoss(
         day=rules.day,
         cohort_first_day=int(newest),
         cohort_last_day=last_day_of(newest, period=rules.period),
-        estimate=1 - at.at["newest", "survival"],
-        ci_low=1 - at.at["newest", "ci_high"],
-        ci_high=1 - at.at["newest", "ci_low"],
-        before=1 - at.at["before", "survival"],
-        before_low=1 - at.at["before", "ci_high"],
-        before_high=1 - at.at["before", "ci_low"],
+        estimate=at.at["newest", "survival"],
+        ci_low=low,
+        ci_high=high,
+        before=at.at["before", "survival"],
+        before_low=before_low,
+        before_high=before_high,
         n_cohorts_before=len(before),
         change=change["difference"],
         change_low=change["ci_low"],

@@ -88,6 +88,20 @@ def refuse_few(n: int, *, rules: Rules) -> None:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": n, "needed": rules.min_cell})
 
 
+def bound_loss(loss: float, low: float, high: float, *, n: float, rules: Rules) -> tuple[float, float]:
+    """Return the interval of a loss, Wilson's (1927) where the curve has none: nobody left, or everybody.
+
+    Parameters
+    ----------
+    n
+        Members watched for that long.
+    """
+    if loss not in (0.0, 1.0):
+        return low, high
+    wilson = inference.wilson_interval(loss * n, n, confidence=rules.confidence)
+    return float(wilson[0]), float(wilson[1])
+
+
 def count_members(counts: pd.DataFrame, by: str) -> pd.Series:
     """Return the number of members of each level of ``by``, in its order."""
     return (counts["n_events"] + counts["n_censored"]).groupby(counts[by]).sum().sort_index()

@@ -11,7 +11,7 @@ from scipy import stats
 from analysis import curves
 from analysis.config import Leaving
 from analysis.errors import RefusedAnalysis, WarningCode
-from analysis.survival.rules import MILESTONES, Rules, list_doubts, refuse_few
+from analysis.survival.rules import MILESTONES, Rules, bound_loss, list_doubts, refuse_few
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,16 +85,19 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     curve = curves.estimate_survival(counts, cluster=rules.cluster, confidence=rules.confidence)
     milestones = curves.estimate_at(curve, days=MILESTONES).dropna(subset=["survival"])
     milestones = milestones[milestones["n_at_risk"] >= rules.min_cell]
-    loss = curves.estimate_at(curve, days=(rules.day,)).iloc[0]
+    at = curves.estimate_at(curve, days=(rules.day,)).iloc[0]
+    loss = 1 - at["survival"]
+    watched = at["n_at_risk"] if loss == 0 else curve.n
+    low, high = bound_loss(loss, 1 - at["ci_high"], 1 - at["ci_low"], n=watched, rules=rules)
     median = curves.estimate_median(curve).iloc[0]
     return Stay(
         leaving=rules.leaving,
         curve=curve,
         milestones=milestones,
         day=rules.day,
-        estimate=1 - loss["survival"],
-        ci_low=1 - loss["ci_high"],
-        ci_high=1 - loss["ci_low"],
+        estimate=loss,
+        ci_low=low,
+        ci_high=high,
         median_days=median["median_days"],
         median_low=median["ci_low"],
         median_high=median["ci_high"],
