@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.config import Community
 from analysis.errors import Problem
+from analysis.intake.archives import GATHERED
 from analysis.intake.crossing import drop_impossible, is_crossed, list_arrivals
 from analysis.intake.ledger import ImportRecord, Ledger, covers_until, stream_of
 from analysis.intake.merging import Export, Merged, merge, open_stored
@@ -123,7 +124,12 @@ def _merge_table(run: Run, table: str, stored: str, incoming: Sequence[Taken]) -
             and day is not None
             and (record.export_day or day) > day
         ]
-        export = Export(table=table, relation=one.checked.relation, stream=stream, day=day, newer=newer)
+        replaces = one.opened.export.kind in GATHERED
+        if replaces:  # it holds what is stored: late looks are settled, not overruled
+            day, newer = max([day or 0, *(record.export_day or 0 for record in newer)]) or None, []
+        export = Export(
+            table=table, relation=one.checked.relation, stream=stream, day=day, newer=newer, replaces=replaces
+        )
         into = f"merged_{table}_{position}"
         with run.bench.progress.querying(con, f"Merging {one.file}"):
             merged = merge(con, export, stored=relation, into=into)

@@ -14,6 +14,7 @@ import psutil
 
 from analysis.config import Community, read_config
 from analysis.errors import ConfigError, Problem, SchemaError
+from analysis.intake.archives import Archive
 from analysis.intake.combining import FileReport, Run, merge_all
 from analysis.intake.exports import ExportFile, find_exports
 from analysis.intake.ledger import FILE as LEDGER
@@ -24,6 +25,7 @@ from analysis.intake.ledger import (
     read_ledger,
     write_ledger,
 )
+from analysis.intake.looks import settle_looks
 from analysis.intake.merging import write_merged
 from analysis.intake.progress import Silent
 from analysis.intake.publish import carry_over, replacing_folder, work_folder
@@ -36,12 +38,16 @@ from analysis.intake.taking import (
     Taken,
     find_uneven_keys,
     open_all,
-    open_histories,
+    open_archives,
     take_all,
 )
 
 _MEMORY = 2 << 30
 """Bytes that an import takes at most; the rest is spilled, at no cost in time that was measured."""
+
+_CHINESE = ("wecom", "weiban")
+_IN_CHINA = "企业微信"
+"""A word that speaks for China where such archives are read: their headers are English."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,11 +86,12 @@ def import_sources(
     Parameters
     ----------
     sources
-        Files, folders and git repositories.
+        Files, folders, git repositories, answers of WeCom and 微伴, dumps of Stack Exchange.
     into
         The community's folder: ``community.yml``, the salt, and the tables under ``processed/``. Made where absent.
     taken_at
-        ISO date on which exports were taken whose names carry no date; "" leaves it unknown.
+        ISO date (for looks at groups also a date-time) at which exports were taken whose names carry none; "" leaves it
+        unknown.
     progress
         Shows how far it has come.
 
@@ -111,25 +118,26 @@ def import_sources(
 
 
 def _import(
-    found: Sequence[ExportFile | Path], *, into: Path, settings: Community | None, tables: Path, bench: Bench
+    found: Sequence[ExportFile | Archive], *, into: Path, settings: Community | None, tables: Path, bench: Bench
 ) -> ImportReport:
     ledger = read_ledger(tables)
     salt = _find_salt(into, ledger)
     sign = sign_settings(settings) if settings else ""
     exports = [one for one in found if isinstance(one, ExportFile)]
+    archives = [one for one in found if isinstance(one, Archive)]
     opened, repeated, problems = open_all(exports, bench=bench, ledger=ledger, settings=sign)
     words = [word for file in opened for staged in file.staged for word in (staged.file, *staged.headers)]
+    words += [_IN_CHINA for one in archives if one.kind.startswith(_CHINESE)]
     community = settings or guess_community(into, words=words, timezone=ledger.timezone)
     _refuse_other_timezone(community, ledger)
-    histories, faults = open_histories(
-        [one for one in found if isinstance(one, Path)], bench=bench, timezone=community.timezone
-    )
-    more, again, wrong = open_all(histories, bench=bench, ledger=ledger, settings=sign)
+    made, faults = open_archives(archives, bench=bench, timezone=community.timezone)
+    more, again, wrong = open_all(made, bench=bench, ledger=ledger, settings=sign)
     problems += faults + wrong
     taken, wrong = take_all([*opened, *more], bench=bench, community=community, salt=salt)
     problems += wrong
     is_whole = len(problems) == sum(len(one.checked.problems) for one in taken)
     problems += find_uneven_keys(taken, ledger)
+    taken = settle_looks(taken, tables=tables, con=bench.con, community=community, salt=salt)
     if taken and not settings:
         community = _write_draft(community, taken, bench.folder / FILE)
     run = Run(
@@ -185,7 +193,7 @@ def _refuse_other_timezone(community: Community, ledger: Ledger) -> None:
 def _write_draft(community: Community, taken: Sequence[Taken], draft: Path) -> Community:
     """Write the first settings into the work folder; return what they will say."""
     mapped: dict[str, list[Mapped]] = {}
-    for one in taken:
+    for one in (one for one in taken if not one.opened.export.table):
         how = Mapped(table=one.table, columns=one.columns, constants=one.constants, ignored=one.checked.ignored)
         mapped.setdefault(one.file, []).append(how)
     draft.write_text(describe_settings(community, mapped), "utf-8")

@@ -40,6 +40,8 @@ class Export:
         Day of the export, or None.
     newer
         Records of later exports of the same stream, where this one comes late.
+    replaces
+        Whether it holds all rows of its stream (looks, settled with those stored): what it lacks is dropped.
     """
 
     table: str
@@ -47,6 +49,7 @@ class Export:
     stream: str
     day: int | None
     newer: Sequence[ImportRecord] = ()
+    replaces: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ def merge(con: duckdb.DuckDBPyConnection, export: Export, *, stored: str, into: 
     con.execute(f"""
         CREATE TABLE {into} AS SELECT {", ".join(picks)}
         FROM ({before}) AS o FULL OUTER JOIN ({after}) AS n ON {" AND ".join([*same, "o.nth = n.nth"])}
+        {f"WHERE n.here IS NOT NULL OR NOT {_same(export)}" if export.replaces else ""}
     """)
     return _count(con, into)
 

@@ -96,6 +96,8 @@ def describe_settings(community: Community, mapped: Mapping[str, Sequence[Mapped
     )
     by_pattern = {pattern_of(name): tables for name, tables in mapped.items()}
     narrow_first = sorted(by_pattern, key=lambda pattern: ("*" in pattern, -len(pattern), pattern))
+    if not by_pattern:
+        return text.removesuffix("sources:\n") + "sources: {}\n"
     return text + "".join(_describe_source(pattern, by_pattern[pattern]) for pattern in narrow_first)
 
 

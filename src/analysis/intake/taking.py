@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import duckdb
 
 from analysis.config import Community
 from analysis.errors import Problem, SchemaError
+from analysis.intake.archives import GATHERED, Archive, Made
 from analysis.intake.check import Checked, read_table
 from analysis.intake.exports import ExportFile, sign
 from analysis.intake.files import Staged, open_staged
 from analysis.intake.git_log import read_history
-from analysis.intake.headers import match_tables
+from analysis.intake.headers import Match, match_tables
 from analysis.intake.ledger import ImportRecord, Ledger
 from analysis.intake.progress import Silent
+from analysis.intake.stack_exchange import read_dump
+from analysis.intake.wecom import read_counts, read_looks
+from analysis.intake.weiban import read_lists
 from analysis.schema import TABLES
 
 
@@ -99,7 +104,7 @@ def open_all(
     repeated: list[ImportRecord] = []
     problems: list[Problem] = []
     for export in exports:
-        sha256 = sign(export.path, progress=bench.progress)
+        sha256 = _sign(export, bench)
         if any(sha256 == other.sha256 and export.day == other.export.day for other in opened):
             continue
         known = find_repeated(ledger, sha256, day=export.day, settings=settings)
@@ -125,24 +130,73 @@ def find_repeated(ledger: Ledger, sha256: str, *, day: int | None, settings: str
     return [] if stale else same
 
 
-def open_histories(
-    repositories: Sequence[Path], *, bench: Bench, timezone: str
+def open_archives(
+    archives: Sequence[Archive], *, bench: Bench, timezone: str
 ) -> tuple[list[ExportFile], list[Problem]]:
-    """Turn git repositories into export files of one community."""
-    if not repositories:
-        return [], []
-    folder = bench.folder / "history"
-    folder.mkdir()
-    try:
-        with bench.progress.waiting("Reading the history"):
-            history = read_history(repositories, into=folder, timezone=timezone)
-    except SchemaError as error:
-        return [], list(error.problems)
-    corrections = {"activity": history.corrections}
+    """Turn archives into export files of one community, all of a kind together."""
+    exports: list[ExportFile] = []
+    problems: list[Problem] = []
+    for kind, read in _READERS.items():
+        mine = [archive for archive in archives if archive.kind == kind]
+        if not mine:
+            continue
+        folder = bench.folder / kind
+        folder.mkdir()
+        try:
+            with bench.progress.waiting(_WAITING[kind]):
+                made = read(mine, into=folder, timezone=timezone)
+        except SchemaError as error:
+            problems += error.problems
+            continue
+        exports += _as_exports(made, kind)
+    return exports, problems
+
+
+def _read_repositories(archives: Sequence[Archive], *, into: Path, timezone: str) -> Made:
+    history = read_history([archive.path for archive in archives], into=into, timezone=timezone)
+    return Made(files=history.files, corrections={"activity": history.corrections})
+
+
+_READERS: dict[str, Callable[..., Made]] = {
+    "git": _read_repositories,
+    "wecom_groups": read_looks,
+    "wecom_counts": read_counts,
+    "weiban": read_lists,
+    "stack_exchange": read_dump,
+}
+_WAITING = {
+    "git": "Reading the history",
+    "wecom_groups": "Reading looks at groups",
+    "wecom_counts": "Reading counts",
+    "weiban": "Reading member lists",
+    "stack_exchange": "Reading the dump",
+}
+
+
+def _as_exports(made: Made, kind: str) -> list[ExportFile]:
+    """Return the files that a reader made; a git history is mapped by its headers, so that its owner may say otherwise."""
+    digest = hashlib.sha256()
+    for path in made.files.values() if kind in GATHERED else ():
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return [
-        ExportFile(path=path, name=path.name, corrections=corrections.get(table, {}))
-        for table, path in history.files.items()
-    ], []
+        ExportFile(
+            path=path,
+            name=path.name,
+            day=made.day,
+            corrections=made.corrections.get(table, {}),
+            table="" if kind == "git" else table,
+            kind=kind,
+            mark=digest.hexdigest() if kind in GATHERED else "",
+            aliases=made.aliases,
+        )
+        for table, path in made.files.items()
+    ]
+
+
+def _sign(export: ExportFile, bench: Bench) -> str:
+    own = sign(export.path, progress=bench.progress)
+    return hashlib.sha256(f"{own}{export.mark}".encode()).hexdigest() if export.mark else own
 
 
 def take_all(
@@ -210,7 +264,7 @@ def _named(export: ExportFile, file: str) -> str:
 
 def _take(file: Opened, staged: Staged, *, bench: Bench, community: Community, salt: str) -> list[Taken]:
     taken = []
-    for table, columns, constants in match_tables(staged, community):
+    for table, columns, constants in _match(file.export, staged, community):
         with bench.progress.querying(bench.con, f"Checking {staged.file}"):
             checked = read_table(
                 staged,
@@ -234,3 +288,10 @@ def _take(file: Opened, staged: Staged, *, bench: Bench, community: Community, s
             )
         )
     return taken
+
+
+def _match(export: ExportFile, staged: Staged, community: Community) -> list[Match]:
+    """Return which tables a file feeds; what a reader has made says it itself."""
+    if not export.table:
+        return match_tables(staged, community)
+    return [(export.table, {header: header for header in staged.headers}, {})]
