@@ -240,3 +240,12 @@ def test_the_index_leads_with_each_answer():
 def test_an_empty_page_weighs_little():
     assert len(page_of(markdown("# T")).encode()) < 20_000
     assert render.PAGE_BUDGET == 400_000
+
+
+def test_a_page_whose_headline_was_refused_ends_with_it():
+    headline = shown({"text/html": '<p class="headline status-refused">too few</p>'}, lang="en")
+    page = page_of(markdown("# Who leaves?"), code(headline), markdown("## How long?"), code(headline), locale="en")
+    assert page.count("too few") == 1
+    assert "How long?" not in page
+    answered = shown({"text/html": '<p class="headline">41 of 100</p>'}, lang="en")
+    assert "How long?" in page_of(markdown("# Who leaves?"), code(answered), markdown("## How long?"), locale="en")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 
 from analysis import labels
 from analysis.config import Churn, Leaving
@@ -275,7 +275,9 @@ def list_tiles(
         make_tile("net", now, lambda it: {"n": it.net, "joined": it.n_joined, "left": it.n_left}),
         make_tile("loss_7", week, _cohort_facts, n=7),
         make_tile("loss_30", cohort, _cohort_facts, n=day),
-        make_tile("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high}),
+        make_tile("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high})
+        if not isnan(getattr(cohort, "change_low", nan))
+        else None,
         make_tile("exits", exits, lambda it: {"n": it.estimate, "low": it.ci_low, "high": it.ci_high}),
         make_tile("attention", groups, lambda it: {"n": it.n_flagged, "groups": len(it.table)}),
     )

@@ -115,6 +115,7 @@ def prepare(notebook: Mapping[str, Any], *, locale: str) -> Any:
     with skip_imports("rfc3987_syntax", "isoduration"):
         import nbformat
     cells = [_prepare_cell(copy.deepcopy(cell), locale) for cell in notebook["cells"] if _is_shown(cell, locale)]
+    cells = _cut_short(cells)
     _number_headings(cells)
     metadata = {"language_info": {"name": "python"}}
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})
@@ -144,6 +145,15 @@ def _allow(tag: str, name: str, value: str) -> bool:
     if tag == "a" and name == "href":
         return re.fullmatch(r"#[\w.-]+|[\w.-]+\.html(#[\w.-]+)?", value) is not None
     return name in _ATTRIBUTES
+
+
+def _cut_short(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep nothing after a headline that was refused: a page without an answer says what to supply, and ends."""
+    for position, cell in enumerate(cells):
+        htmls = (output["data"].get("text/html", "") for output in cell.get("outputs", ()))
+        if any('class="headline status-refused"' in html for html in htmls):
+            return cells[: position + 1]
+    return cells
 
 
 def _is_shown(cell: Mapping[str, Any], locale: str) -> bool:
