@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -136,7 +135,7 @@ def test_owners_follow_one_another(looks: Path, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[1::3])
+@pytest.mark.parametrize("order", [(3, 2, 1, 0), (1, 3, 0, 2)])
 def test_looks_may_come_one_by_one_in_any_order(looks: Path, tmp_path: Path, order: tuple[int, ...]) -> None:
     """Late looks narrow what is known and overrule nothing: the tables end as if all had come together."""
     import_sources([looks], into=tmp_path / "whole")

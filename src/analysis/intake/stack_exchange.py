@@ -40,21 +40,21 @@ _QUERIES = {
         FROM Users WHERE Id::BIGINT > 0 ORDER BY Id::BIGINT
     """,
     "activity": """
-        SELECT member_id, strftime(timezone({zone}, timezone('UTC', at::TIMESTAMP)), '%Y-%m-%d') AS date, count(*) AS n_messages
+        SELECT member_id, strftime(timezone({zone}, timezone('UTC', moment::TIMESTAMP)), '%Y-%m-%d') AS date, count(*) AS n_messages
         FROM (
-            SELECT OwnerUserId AS member_id, CreationDate AS at FROM Posts WHERE PostTypeId IN ('1', '2')
+            SELECT OwnerUserId AS member_id, CreationDate AS moment FROM Posts WHERE PostTypeId IN ('1', '2')
             UNION ALL SELECT UserId, CreationDate FROM Comments
         ) WHERE member_id::BIGINT > 0 GROUP BY ALL ORDER BY ALL
     """,
     "interactions": """
-        SELECT member_id, target AS target_member_id, at || 'Z' AS at, content_id, kind FROM (
-            SELECT c.UserId AS member_id, p.OwnerUserId AS target, c.CreationDate AS at, c.PostId AS content_id,
+        SELECT member_id, target AS target_member_id, moment || 'Z' AS "at", content_id, kind FROM (
+            SELECT c.UserId AS member_id, p.OwnerUserId AS target, c.CreationDate AS moment, c.PostId AS content_id,
                    'comment' AS kind, c.Id AS id
             FROM Comments AS c LEFT JOIN Posts AS p ON c.PostId = p.Id
             UNION ALL
             SELECT a.OwnerUserId, q.OwnerUserId, a.CreationDate, a.ParentId, 'answer', a.Id
             FROM Posts AS a LEFT JOIN Posts AS q ON a.ParentId = q.Id WHERE a.PostTypeId = '2'
-        ) WHERE member_id::BIGINT > 0 ORDER BY at, kind, id::BIGINT
+        ) WHERE member_id::BIGINT > 0 ORDER BY moment, kind, id::BIGINT
     """,
     "content": """
         SELECT p.Id AS content_id, p.CreationDate || 'Z' AS published_at,
@@ -65,8 +65,8 @@ _QUERIES = {
         WHERE p.PostTypeId IN ('1', '2') ORDER BY p.Id::BIGINT
     """,
     "events": """
-        SELECT UserId AS member_id, Name AS event_name, Date || 'Z' AS at FROM Badges
-        WHERE UserId::BIGINT > 0 ORDER BY at, UserId::BIGINT, Name, Id::BIGINT
+        SELECT UserId AS member_id, Name AS event_name, Date || 'Z' AS "at" FROM Badges
+        WHERE UserId::BIGINT > 0 ORDER BY Date, UserId::BIGINT, Name, Id::BIGINT
     """,
 }
 
@@ -108,8 +108,7 @@ def read_dump(archives: Sequence[Archive], *, into: Path, timezone: str) -> Made
         for table, query in _QUERIES.items():
             file = into / f"stack_exchange-{table}.csv"
             found = query.format(zone=quote(timezone))
-            if one_row(con, f"SELECT count(*) FROM ({found})")[0]:
-                con.execute(f"COPY ({found}) TO {quote(str(file))} (FORMAT csv, HEADER)")
+            if one_row(con, f"COPY ({found}) TO {quote(str(file))} (FORMAT csv, HEADER)")[0]:
                 files[table] = file
     (into / "dump.duckdb").unlink()
     return Made(files=files)
