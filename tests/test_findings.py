@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 import pandas as pd
@@ -149,3 +150,10 @@ def test_the_definition_names_its_rule_and_its_days(leaving: Leaving) -> None:
     assert ("9 days" if leaving == "explicit" else "45 days") in text["en"]
     assert "May 25, 2026" in text["en"]
     assert "2026年5月25日" in text["zh"]
+
+
+def test_limits_are_named_only_where_there_are_any() -> None:
+    assert findings.describe_limits(n_before=0, tracking_from=None, n_owner_rows=0) == []
+    before, owner = findings.describe_limits(n_before=9, tracking_from=dt.date(2026, 5, 25), n_owner_rows=3)
+    assert before.sentence["en"].startswith("9 members had joined before watching began on May 25, 2026")
+    assert owner.warnings == (RefusalCode.OWNER_LEVEL_ONLY,)

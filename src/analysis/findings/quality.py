@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan, nan
 
 import pandas as pd
 
 from analysis import labels
-from analysis.errors import RefusedAnalysis
+from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
 from analysis.intake.ledger import ImportRecord
 from analysis.quality import CAPTURE_LEAST, MATCH_LEAST, Freshness, Gate, Overlap, Verdict
@@ -130,6 +131,25 @@ def describe_dating(leaving: Mapping[str, float] | RefusedAnalysis) -> Finding:
         n=n_left,
         method="count",
     )
+
+
+def describe_limits(*, n_before: int, tracking_from: dt.date | None, n_owner_rows: int) -> list[Finding]:
+    """Return what the tables can never tell: who left before watching began, and groups counted by owner only."""
+    limits = []
+    if tracking_from is not None:
+        limits.append(
+            Finding(
+                id="quality.before",
+                status=Status.PASS,
+                sentence=labels.both("quality.before", n=n_before, day=tracking_from),
+                estimate=n_before,
+                unit="members",
+                method="count",
+            )
+        )
+    if n_owner_rows:
+        limits.append(describe_refusal("quality.owner_level", RefusedAnalysis(RefusalCode.OWNER_LEVEL_ONLY)))
+    return limits
 
 
 def tabulate_corrections(ledger: Iterable[ImportRecord]) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def plot_missing(missing: pd.DataFrame, *, locale: str) -> Chart:
 def plot_overlap(overlap: Overlap, *, locale: str) -> Chart:
     """Draw how many members each pair of platforms shares: a dot where counted, a bar between bounds where not."""
     table = overlap.table.reset_index(drop=True)
-    figure, (axes,) = draw(height=1.3 + 0.34 * len(table))
+    figure, (axes,) = draw(height=1.6 + 0.34 * len(table))
     counted, bounded = table[table["counted"]], table[~table["counted"]]
     axes.plot(counted["low"], counted.index, "o", color=COLOURS[0], label=labels.text("figure.overlap.counted", locale))
     axes.barh(bounded.index, bounded["high"] - bounded["low"], left=bounded["low"], height=0.3, color=COLOURS[0],
@@ -89,6 +89,6 @@ def plot_overlap(overlap: Overlap, *, locale: str) -> Chart:
     axes.set_xlabel(labels.text("figure.overlap.x", locale))
     axes.set_title(labels.text("figure.overlap.title", locale))
     if len(counted) and len(bounded):
-        axes.legend(loc="best")
+        figure.legend(loc="outside lower center", ncols=2)
     alt = labels.text("figure.overlap.alt", locale, n=len(table), counted=len(counted))
     return Chart(figure=figure, alt=alt)
