@@ -15,6 +15,7 @@ from analysis.summaries.counts import (
     count_recent,
     count_stays,
 )
+from analysis.summaries.intervals import count_looks
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
 from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
@@ -37,6 +38,7 @@ __all__ = [
     "count_cohorts",
     "count_daily",
     "count_landmark",
+    "count_looks",
     "count_present",
     "count_quality",
     "count_recent",

@@ -99,7 +99,7 @@ def find_spells(tables: Tables, *, away_days: int) -> nw.LazyFrame:
     RefusedAnalysis
         No table records leaving.
     """
-    stays = _number_spells(_intervals(tables, away_days=away_days), away_days=away_days)
+    stays = number_spells(_intervals(tables, away_days=away_days), away_days=away_days)
     first = nw.when(nw.col("starts") == 1).then(nw.col("group_id"))
     spells = (
         stays.with_columns(home=first)
@@ -127,7 +127,7 @@ def _whole(leaving: nw.Expr) -> nw.Expr:
     return (leaving // _WIDTH).cast(nw.Int32)
 
 
-def _number_spells(intervals: nw.LazyFrame, *, away_days: int) -> nw.LazyFrame:
+def number_spells(intervals: nw.LazyFrame, *, away_days: int) -> nw.LazyFrame:
     """Gaps and islands: a spell starts where nothing earlier reaches to within ``away_days``."""
     order = ["joined_day", "group_id"]
     reach = nw.col("left_day").cum_max().over("member_id", order_by=order)

@@ -1,0 +1,122 @@
+"""Counts of members seen at looks, checked: what the estimates of leaving between looks rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.curves.panel import Floats
+from analysis.errors import Problem, RefusalCode, RefusedAnalysis, SchemaError
+
+JOINING_DAY = -0.5
+"""Tenure at which everybody is still there: days are read at their end, and joining falls in the middle of day 0."""
+
+COLUMNS = ("entry_days", "left_after_days", "left_by_days", "n")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Looks:
+    """Members of one level: arrays of one length. ``left_by`` is nan for those still there when last seen."""
+
+    entry: Floats
+    left_after: Floats
+    left_by: Floats
+    n: Floats
+    origin: float
+
+    @property
+    def left(self) -> np.ndarray:
+        """Whose leaving was seen."""
+        return ~np.isnan(self.left_by)
+
+    @property
+    def n_events(self) -> int:
+        """Leavers."""
+        return int(self.n[self.left].sum())
+
+    @property
+    def last_day(self) -> float:
+        """The last tenure that a look speaks of."""
+        return float(np.nanmax(np.r_[self.left_after, self.left_by]))
+
+    def count_at_risk(self, day: np.ndarray) -> np.ndarray:
+        """Return how many were known to be there at the end of the day before, and under watch, by ``day``."""
+        known = (self.entry[:, None] < day) & (self.left_after[:, None] >= day)
+        return np.rint(self.n @ known).astype(np.int64)
+
+    def count_at(self, column: Floats, day: np.ndarray) -> np.ndarray:
+        """Return how many have ``column`` in the day that ends at ``day``."""
+        return np.rint(self.n @ (np.ceil(column)[:, None] == day)).astype(np.int64)
+
+
+def each_level(
+    counts: pd.DataFrame, *, by: Sequence[str], origin_day: float
+) -> Iterator[tuple[dict[str, object], Looks]]:
+    """Return each level and its members.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, or a row is impossible.
+    RefusedAnalysis
+        ``TOO_FEW_MEMBERS``: nobody.
+    """
+    missing = [name for name in (*by, *COLUMNS) if name not in counts]
+    if missing:
+        raise SchemaError([_problem(name, "the column is missing", 0) for name in missing])
+    cells = counts[counts["n"] != 0].groupby([*by, *COLUMNS[:3]], dropna=False, observed=True)["n"].sum().reset_index()
+    if cells.empty:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": 0, "needed": 1})
+    _refuse_impossible(cells, origin_day)
+    parts = cells.groupby(list(by), dropna=False, observed=True) if by else [((), cells)]
+    for _, part in parts:
+        level = {name: part[name].iloc[0] for name in by}
+        entry, after, left_by, n = (part[name].to_numpy(float) for name in COLUMNS)
+        yield (
+            level,
+            Looks(
+                entry=np.maximum(entry, origin_day),
+                left_after=np.maximum(after, origin_day),
+                left_by=left_by,
+                n=n,
+                origin=origin_day,
+            ),
+        )
+
+
+def check_looks(looks: Looks, *, few: int) -> None:
+    """Refuse a level with fewer than ``few`` leavers.
+
+    Raises
+    ------
+    RefusedAnalysis
+        It has fewer.
+    """
+    if looks.n_events < few:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": looks.n_events, "needed": few})
+
+
+def _refuse_impossible(cells: pd.DataFrame, origin_day: float) -> None:
+    entry, after, left_by, n = (cells[name].to_numpy(float) for name in COLUMNS)
+    entry, after = np.maximum(entry, origin_day), np.maximum(after, origin_day)
+    found = {
+        ("n", "is negative or not a number"): ~(n >= 0),
+        ("entry_days", "is later than the day last seen, or not a number"): ~(entry <= after),
+        ("left_by_days", "is not later than the day last seen"): left_by <= after,
+    }
+    problems = [_problem(column, rule, int(rows.sum())) for (column, rule), rows in found.items() if rows.any()]
+    if problems:
+        raise SchemaError(problems)
+
+
+def _problem(column: str, rule: str, n_rows: int) -> Problem:
+    return Problem(
+        file="counts of looks",
+        column=column,
+        rule=rule,
+        remedy="Count with summaries.count_looks",
+        n_rows=n_rows or None,
+    )
