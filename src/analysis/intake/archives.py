@@ -113,16 +113,14 @@ def read_answers(archive: Archive) -> Iterator[dict[str, Any]]:
     """
     try:
         with _open(archive.path) as file:
-            text = file.read().decode("utf-8-sig")
-        found = _parse(text)
+            for answer in _parse(file.read().decode("utf-8-sig")):
+                if not isinstance(answer, dict):
+                    rule, remedy = "JSON, but not an answer of the platform", "Save the answers as they come"
+                    raise SchemaError([Problem(file=archive.name, rule=rule, remedy=remedy)])
+                yield answer
     except (ValueError, OSError, EOFError):
         remedy = "Fetch it again; it must hold whole answers as JSON, in UTF-8: one, an array, or one a line"
         raise SchemaError([Problem(file=archive.name, rule="JSON that is cut off or damaged", remedy=remedy)]) from None
-    for answer in found:
-        if not isinstance(answer, dict):
-            rule, remedy = "JSON, but not an answer of the platform", "Save the answers as they come"
-            raise SchemaError([Problem(file=archive.name, rule=rule, remedy=remedy)])
-        yield answer
 
 
 def refuse_error(archive: Archive, answer: dict[str, Any]) -> None:
@@ -213,15 +211,16 @@ def _open(path: Path) -> Any:
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def _parse(text: str) -> list[Any]:
+def _parse(text: str) -> Iterator[Any]:
     try:
         found = json.loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
-        return [json.loads(line) for line in lines]
-    return found if isinstance(found, list) else [found]
+        yield from map(json.loads, lines)
+    else:
+        yield from found if isinstance(found, list) else [found]
 
 
 def _moment(match: re.Match[str], zone: ZoneInfo) -> int | None:
