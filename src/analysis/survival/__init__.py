@@ -4,9 +4,14 @@ Every function takes a small table that ``summaries`` counted and returns a froz
 file, draws or looks at the clock. Loss by a day is 1 − S(day) of the Kaplan–Meier curve.
 """
 
+from analysis.survival.aft import Aft, AftChoice, compare_aft, estimate_aft, project_aft
+from analysis.survival.causes import Incidence, estimate_incidence, estimate_incidence_at
 from analysis.survival.cohorts import CohortLoss, Triangle, estimate_cohort_loss, estimate_triangle, last_day_of
+from analysis.survival.concordance import Concordance, estimate_concordance
+from analysis.survival.cox import Cox, estimate_cox, project_cox, score_rows
 from analysis.survival.groups import GroupWatch, watch_groups
 from analysis.survival.immortal import ImmortalTime, show_immortal_time
+from analysis.survival.interval import IntervalCurve, estimate_between_looks
 from analysis.survival.levels import (
     LevelComparison,
     answered,
@@ -15,31 +20,63 @@ from analysis.survival.levels import (
     estimate_hazard_ratios,
     tabulate_tests,
 )
+from analysis.survival.proportional import Proportional, check_proportional
+from analysis.survival.retention import Retention, fit_retention, project_retention
 from analysis.survival.rules import MILESTONES, Rules
 from analysis.survival.stay import ExpectedExits, Now, Stay, count_now, estimate_exits, estimate_stay, gather
+from analysis.survival.turnbull import Turnbull, estimate_turnbull, read_turnbull
+from analysis.survival.visits import Visits, estimate_alive, expect_visits, fit_visits
 
 __all__ = [
     "MILESTONES",
+    "Aft",
+    "AftChoice",
     "CohortLoss",
+    "Concordance",
+    "Cox",
     "ExpectedExits",
     "GroupWatch",
     "ImmortalTime",
+    "Incidence",
+    "IntervalCurve",
     "LevelComparison",
     "Now",
+    "Proportional",
+    "Retention",
     "Rules",
     "Stay",
     "Triangle",
+    "Turnbull",
+    "Visits",
     "answered",
+    "check_proportional",
+    "compare_aft",
     "compare_groupings",
     "compare_levels",
     "count_now",
+    "estimate_aft",
+    "estimate_alive",
+    "estimate_between_looks",
     "estimate_cohort_loss",
+    "estimate_concordance",
+    "estimate_cox",
     "estimate_exits",
     "estimate_hazard_ratios",
+    "estimate_incidence",
+    "estimate_incidence_at",
     "estimate_stay",
     "estimate_triangle",
+    "estimate_turnbull",
+    "expect_visits",
+    "fit_retention",
+    "fit_visits",
     "gather",
     "last_day_of",
+    "project_aft",
+    "project_cox",
+    "project_retention",
+    "read_turnbull",
+    "score_rows",
     "show_immortal_time",
     "tabulate_tests",
     "watch_groups",

@@ -22,6 +22,7 @@ NO_MAXIMUM = 50.0
 """A standard error beyond this, times the covariate's range, is no estimate: the likelihood has no maximum."""
 
 _MOST_STEPS = 200
+_LEAST_LOG_SCALE = -12.0  # stays that differ by less than a millionth do not differ
 
 Jet = tuple[Floats, Floats, Floats]
 """A function of z with its first and second derivative."""
@@ -99,6 +100,8 @@ def maximise(times: Times, x: Floats, shape: Shape) -> tuple[float, Floats, Floa
     for _ in range(_MOST_STEPS):
         step = _solve(at, damping)
         ascent = float(step @ at.score)
+        if not shape.fixed_scale and parameters[-1] + step[-1] < _LEAST_LOG_SCALE:
+            raise _no_maximum(times)
         following = _evaluate(times, x, parameters + step, shape)
         if not following.value >= at.value - 1e-12 * abs(at.value):
             damping = max(10 * damping, 1e-3)
