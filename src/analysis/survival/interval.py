@@ -21,13 +21,13 @@ from analysis.curves import Curve
 from analysis.curves.estimate import loglog_interval
 from analysis.curves.panel import Floats
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.survival.likelihood import Likelihood
 from analysis.survival.looks import JOINING_DAY, Looks, check_looks, each_level
 from analysis.survival.rules import FEW_EVENTS
 
 CUT_DAYS = (2, 7, 14, 30, 60, 90, 180, 365)
 """Days since joining at which the hazard may change."""
 
-_STEPS = 200
 _SINGULAR = 1e10
 _NOBODY = 1e-6  # leavers expected in a piece whose hazard is taken as zero
 
@@ -187,7 +187,7 @@ def _fit(looks: Looks, cut_days: Sequence[float]) -> _Fit:
     check_looks(looks, few=FEW_EVENTS)
     inner = sorted({float(day) for day in cut_days if looks.origin < day < looks.last_day})
     edges = np.array([looks.origin, *inner, looks.last_day])
-    model = _Likelihood(looks, edges)
+    model = _likelihood(looks, edges)
     hazard = model.climb()
     free = hazard * model.exposure > _NOBODY
     covariance = np.zeros((len(hazard), len(hazard)))
@@ -201,55 +201,13 @@ def _fit(looks: Looks, cut_days: Sequence[float]) -> _Fit:
     )
 
 
-class _Likelihood:
-    """Log-likelihood of log-hazards; D is the hazard that a leaver was exposed to between the two looks."""
-
-    def __init__(self, looks: Looks, edges: Floats) -> None:
-        self.n, self.left = looks.n, looks.left
-        after = _lived(looks.left_after, edges)
-        self.watched = looks.n @ (after - _lived(looks.entry, edges))
-        self.between = _lived(looks.left_by[looks.left], edges) - after[looks.left]
-        self.n_left = looks.n[looks.left]
-        self.exposure = self.watched + self.n_left @ self.between
-
-    def log_likelihood(self, hazard: Floats) -> float:
-        with np.errstate(divide="ignore"):
-            left = np.log(-np.expm1(-self.between @ hazard))
-        return float(self.n_left @ left - self.watched @ hazard)
-
-    def gradient(self, hazard: Floats) -> Floats:
-        """By log-hazard: h (Σ n x / (e^D − 1) − time watched)."""
-        odds = 1 / np.expm1(self.between @ hazard)
-        return hazard * ((self.n_left * odds) @ self.between - self.watched)
-
-    def curvature(self, hazard: Floats) -> Floats:
-        """Second derivatives by log-hazards: h h' (−Σ n x x' e^D / (e^D − 1)²), the gradient added on the diagonal."""
-        odds = 1 / np.expm1(self.between @ hazard)
-        scaled = self.between * hazard
-        second = -(scaled.T * (self.n_left * odds * (1 + odds))) @ scaled
-        return second + np.diag(self.gradient(hazard))
-
-    def climb(self) -> Floats:
-        """Newton's method on log-hazards from one hazard for all, halving steps that do not climb."""
-        hazard = np.full(len(self.watched), self.n_left.sum() / self.exposure.sum())
-        best = self.log_likelihood(hazard)
-        for _ in range(_STEPS):
-            gradient = self.gradient(hazard)
-            if np.abs(gradient).max() < 1e-9 * self.n.sum():
-                return hazard
-            step = _ascent(gradient, self.curvature(hazard))
-            while (value := self.log_likelihood(hazard * np.exp(step))) < best and np.abs(step).max() > 1e-12:
-                step = step / 2
-            hazard, best = hazard * np.exp(step), max(value, best)
-        raise RefusedAnalysis(RefusalCode.NOT_DETERMINED, {"n": int(self.n_left.sum())})
-
-
-def _ascent(gradient: Floats, curvature: Floats) -> Floats:
-    """Return Newton's step, damped until the curvature bends down; no hazard changes more than e²-fold."""
-    values, vectors = np.linalg.eigh(-curvature)
-    bent = np.maximum(np.abs(values), 1e-10 * max(np.abs(values).max(), 1e-300))
-    step = vectors @ ((vectors.T @ gradient) / bent)
-    return step * min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))
+def _likelihood(looks: Looks, edges: Floats) -> Likelihood:
+    after = _lived(looks.left_after, edges)
+    return Likelihood(
+        watched=looks.n @ (after - _lived(looks.entry, edges)),
+        between=_lived(looks.left_by[looks.left], edges) - after[looks.left],
+        n_left=looks.n[looks.left],
+    )
 
 
 def _lived(days: np.ndarray, edges: Floats) -> Floats:

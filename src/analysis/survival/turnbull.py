@@ -1,7 +1,7 @@
 """Turnbull's estimate: leaving between looks without any shape of the hazard, the check on the piecewise one.
 
 Sources: Turnbull (1976), JRSS B 38:290; Frydman (1994), JRSS B 56:71, which intervals carry mass under truncation;
-Dempster, Laird & Rubin (1977), JRSS B 39:1, the EM algorithm; Varadhan & Roland (2008), Scand J Stat 35:335, its leaps.
+Dempster, Laird & Rubin (1977), JRSS B 39:1, the EM algorithm.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import pandas as pd
 
 from analysis.curves.panel import Floats
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.survival.likelihood import Likelihood
 from analysis.survival.looks import JOINING_DAY, Looks, check_looks, each_level
 
-_STEPS = 5_000
+_STEPS = 30  # of EM, which starts fast and ends slowly
 _NOTHING = 1e-7  # mass of an interval that carries none
 
 
@@ -38,18 +39,15 @@ class Turnbull:
     log_likelihood: float
     n: int
     n_events: int
-    n_steps: int
     method: str
 
 
-def estimate_turnbull(
-    counts: pd.DataFrame, *, origin_day: float = JOINING_DAY, tolerance: float = 1e-7, steps: int = _STEPS
-) -> Turnbull:
+def estimate_turnbull(counts: pd.DataFrame, *, origin_day: float = JOINING_DAY, tolerance: float = 1e-6) -> Turnbull:
     """Estimate the share still there from leavings between looks, with late entry, without a shape.
 
-    The EM algorithm on the hazards of Turnbull's intervals: leavers are spread over the intervals between their two
-    looks, and each interval's hazard is its share of those at risk in it. Where all were watched from the start and
-    every day is known it is the Kaplan–Meier curve.
+    The EM algorithm on the hazards of Turnbull's intervals (leavers are spread over the intervals between their two
+    looks, and each interval's hazard is its share of those at risk in it), finished by Newton's method, and checked for
+    self-consistency. Where every day is known it is the Kaplan–Meier curve.
 
     Parameters
     ----------
@@ -57,27 +55,26 @@ def estimate_turnbull(
         As for :func:`estimate_between_looks`.
     tolerance
         Shifting mass to any interval would raise the mean log-likelihood per member by less than this per unit.
-    steps
-        Refused after so many.
 
     Raises
     ------
     SchemaError
         Impossible counts.
     RefusedAnalysis
-        ``TOO_FEW_MEMBERS``, ``TOO_FEW_EVENTS`` (nobody left), ``NOT_DETERMINED`` (not settled after ``steps``).
+        ``TOO_FEW_MEMBERS``, ``TOO_FEW_EVENTS`` (nobody left), ``NOT_DETERMINED`` (not settled).
     """
     ((_, looks),) = each_level(counts, by=(), origin_day=origin_day)
     check_looks(looks, few=1)
     start, end = _find_cells(looks)
     possible = (start >= looks.left_after[:, None]) & (end <= _left_by(looks)[:, None])
     watched = start >= looks.entry[:, None]
-    em = _Expectation(n=looks.n, possible=possible.astype(float), watched=watched.astype(float))
-    mass, n_steps = np.full(len(start), 1 / len(start)), 0
-    while em.slope(mass) > tolerance:
-        if n_steps >= steps:
-            raise RefusedAnalysis(RefusalCode.NOT_DETERMINED, {"n": looks.n_events})
-        mass, n_steps = em.leap(mass), n_steps + 1
+    em = SelfConsistency(n=looks.n, possible=possible.astype(float), watched=watched.astype(float))
+    mass = np.full(len(start), 1 / len(start))
+    for _ in range(_STEPS):
+        mass = em.step(mass)
+    mass = _climb(mass, looks, possible, watched & (end <= looks.left_after[:, None]))
+    if not em.slope(mass) <= tolerance:
+        raise RefusedAnalysis(RefusalCode.NOT_DETERMINED, {"n": looks.n_events})
     kept = mass > _NOTHING
     return Turnbull(
         table=pd.DataFrame(
@@ -92,8 +89,7 @@ def estimate_turnbull(
         log_likelihood=em.log_likelihood(mass),
         n=int(looks.n.sum()),
         n_events=looks.n_events,
-        n_steps=n_steps,
-        method="Turnbull's nonparametric maximum likelihood with left truncation, EM",
+        method="Turnbull's nonparametric maximum likelihood with left truncation, EM and Newton",
     )
 
 
@@ -121,7 +117,7 @@ def _left_by(looks: Looks) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Expectation:
+class SelfConsistency:
     """EM on the hazards of the intervals; ``possible`` and ``watched`` are rows × intervals, 0 or 1."""
 
     n: Floats
@@ -146,14 +142,13 @@ class _Expectation:
         hazard[-1] = 1.0  # whatever is left lies in the last interval
         return hazard * np.r_[1.0, np.cumprod(1 - hazard[:-1])]
 
-    def leap(self, mass: Floats) -> Floats:
-        """Return the masses after two steps extrapolated, where that climbs higher than the steps do."""
-        first = self.step(mass)
-        second = self.step(first)
-        change, bend = first - mass, second - 2 * first + mass
-        length = np.sqrt((change @ change) / np.maximum(bend @ bend, 1e-300))
-        far = np.maximum(mass + 2 * length * change + length**2 * bend, second * 1e-3)
-        far = self.step(far / far.sum())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            better = self.log_likelihood(far) > self.log_likelihood(second)
-        return far if better else second
+
+def _climb(mass: Floats, looks: Looks, possible: np.ndarray, survived: np.ndarray) -> Floats:
+    """Return the masses of the highest likelihood: Newton on the hazards of the intervals, which it is concave in."""
+    left = looks.left
+    model = Likelihood(watched=looks.n @ survived, between=possible[left].astype(float), n_left=looks.n[left])
+    ahead = mass[::-1].cumsum()[::-1]
+    start = -np.log1p(-np.clip(mass / np.maximum(ahead, 1e-300), 1e-9, 1 - 1e-9))
+    open_ended = model.exposure == 0
+    hazard = 1 - np.exp(-np.where(open_ended, np.inf, model.climb(np.where(open_ended, 1.0, start))))
+    return hazard * np.r_[1.0, np.cumprod(1 - hazard[:-1])]
