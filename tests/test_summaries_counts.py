@@ -94,6 +94,12 @@ def test_cohorts_begin_where_the_calendar_says(period):
     assert (got.sort_values("joined_day")["cohort_day"].to_numpy() == expected).all()
 
 
+def test_months_are_asked_for_in_few_words():
+    """Division by // says its argument eight times on DuckDB; four in one another cost ten seconds of planning."""
+    asked = add_cohort(lazy({"joined_day": [20_000]}), period="month").to_native().sql_query()
+    assert asked.count("civil_era") < 20
+
+
 def test_cohorts_add_up_to_the_whole():
     rng = np.random.default_rng(2)
     rows = {"joined_day": rng.integers(0, 90, 500), "duration_days": rng.integers(0, 9, 500), "event_observed": 1}
