@@ -16,7 +16,7 @@ help:  ## Print this list
 $(VENV)/.installed: constraints.txt pyproject.toml
 ifdef UV
 	uv venv --quiet --clear --python '>=3.11,<3.14' $(VENV)
-	uv pip install --quiet --python $(BIN)/python -r constraints.txt
+	uv pip install --quiet --compile-bytecode --python $(BIN)/python -r constraints.txt
 	uv pip install --quiet --python $(BIN)/python --no-deps -e .
 else
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \

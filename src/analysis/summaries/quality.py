@@ -99,7 +99,8 @@ def count_missing(tables: Tables) -> pd.DataFrame:
         if not columns:
             continue
         counted = tables.frame(name).select(
-            nw.len().alias("n_rows"), *(nw.col(column).is_null().sum().alias(column) for column in columns)
+            nw.len().alias("n_rows"),
+            *(nw.col(_stored(name, column)).is_null().sum().alias(column) for column in columns),
         )
         row = _one_row(counted)
         rows += [(name, column, row["n_rows"], row[column]) for column in columns]
@@ -165,7 +166,7 @@ def count_people(tables: Tables) -> pd.Series:
     """
     wanted = [nw.len().alias("n_members"), nw.col("joined_day").min().alias("first_joined")]
     if tables.has("members", "consent_at"):
-        wanted.append(nw.col("consent_at").is_null().sum().alias("n_without_consent"))
+        wanted.append(nw.col("consent_day").is_null().sum().alias("n_without_consent"))
     if tables.has("members", "is_minor"):
         wanted.append(nw.col("is_minor").cast(nw.Int32).sum().alias("n_minors"))
         wanted.append(nw.col("is_minor").is_null().sum().alias("n_age_unknown"))
@@ -222,6 +223,12 @@ def _count_before(tables: Tables, *, churn: Churn) -> int:
         return 0
     earlier = nw.col("joined_day") < churn.tracking_from.toordinal() - 719_163
     return int(_one_row(tables.frame("members").filter(earlier).select(nw.len().alias("n")))["n"])
+
+
+def _stored(table: str, column: str) -> str:
+    """Return the column that is read for ``column``: of a moment, its day."""
+    is_moment = TABLES[table].columns[column].kind in (Kind.TIME, Kind.DAY)
+    return day_column(column) if is_moment else column
 
 
 def _days_of(tables: Tables, name: str) -> str:
