@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from lifelines import WeibullAFTFitter
 
-from analysis.errors import RefusalCode, RefusedAnalysis, SchemaError, WarningCode
+from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis, SchemaError, WarningCode
 from analysis.survival import compare_aft, estimate_aft, project_aft
 
 PLAIN = {"tier": "plain"}
@@ -197,3 +197,19 @@ def test_all_leaving_on_one_day_has_no_spread():
     for shape in ("weibull", "lognormal", "loglogistic"):
         with pytest.raises(RefusedAnalysis, match="too_few_events"):
             estimate_aft(rows, covariates=[], distribution=shape)
+
+
+@pytest.mark.parametrize("name", ["generalized_gamma", "spline", ""])
+def test_shapes_whose_fits_fail_quietly_are_not_offered(first: pd.DataFrame, name: str):
+    """lifelines' generalised gamma did not converge on Rossi, and its splines gave nonsense without a warning."""
+    with pytest.raises(ConfigError, match="choose one of exponential, weibull, lognormal, loglogistic"):
+        estimate_aft(first, covariates=BY, distribution=name)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_curve_reaches_beyond_the_last_day_watched(first: pd.DataFrame, shape: str):
+    aft = estimate_aft(first, covariates=[], distribution=shape)
+    last = int(first["duration_days"].max())
+    curve = project_aft(aft, pd.DataFrame(index=[0]), days=[0, 1, last, last + 1, 10 * last])["survival"]
+    assert curve.isna().tolist() == [False] * 3 + [True] * 2
+    assert curve.iloc[0] == 1 > curve.iloc[1] > curve.iloc[2] > 0

@@ -12,6 +12,7 @@ from lifelines import CoxPHFitter
 
 from analysis.errors import RefusalCode, RefusedAnalysis, SchemaError, WarningCode
 from analysis.survival import Cox, check_proportional, estimate_concordance, estimate_cox, project_cox, score_rows
+from analysis.survival.ties import find_points, sum_steps
 
 PLAIN = {"tier": "plain"}
 BY = ["tier", "friends"]
@@ -56,6 +57,15 @@ def rossi(shared: Path) -> pd.DataFrame:
 
 
 ROSSI = ["fin", "age", "race", "wexp", "mar", "paro", "prio"]
+
+
+@pytest.fixture(scope="module")
+def heavy() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"x": rng.integers(0, 2, 3_000), "z": rng.integers(0, 3, 3_000)})
+    stay = np.minimum(np.ceil(rng.exponential(4 * np.exp(-0.4 * rows["x"] + 0.2 * rows["z"]))), 8)
+    watched = rng.integers(2, 20, len(rows))
+    return rows.assign(duration_days=np.minimum(stay, watched), event=(stay <= watched) * 1)
 
 
 def count(rows: pd.DataFrame, *also: str, by: list[str] = BY) -> pd.DataFrame:
@@ -332,6 +342,40 @@ def test_lifelines_agrees_on_rows_and_nearly_on_counts(rossi: pd.DataFrame, spel
     ours = estimate_cox(counts, covariates=["x", "z"])
     np.testing.assert_allclose(ours.coefficients, weighted.params_, atol=1e-4)
     np.testing.assert_allclose(ours.coefficients, estimate_cox(rows, covariates=["x", "z"]).coefficients, atol=1e-10)
+
+
+def test_many_leavers_of_a_day_are_summed_as_one_by_one():
+    """A day of d leavers by 16 points of Gauss's quadrature for sums, against the sum of d terms."""
+    n_leaving = np.array([2.0, 16, 17, 40, 900, 50_000, 300])
+    share = np.array([0.9, 0.5, 0.7, 0.01, 0.6999, 0.3, 0.999])  # the last bends too much and is summed term by term
+    s0 = np.array([1.0, 5, 70, 1e4, 3, 2e6, 40])
+    found = sum_steps(s0, share * s0, n_leaving, points=find_points(n_leaving))
+    for day, d in enumerate(n_leaving):
+        f = np.arange(d) / d
+        at_risk = s0[day] * (1 - f * share[day])
+        direct = {
+            "a0": 1 / at_risk,
+            "a1": f / at_risk,
+            "b0": at_risk**-2,
+            "b1": f * at_risk**-2,
+            "b2": (f / at_risk) ** 2,
+        }
+        assert found.log[day] == pytest.approx(np.log(at_risk).sum(), rel=1e-12, abs=1e-11)
+        for name, terms in direct.items():
+            assert getattr(found, name)[day] == pytest.approx(terms.sum(), rel=1e-12)
+
+
+def test_heavy_ties_on_counts_are_those_on_rows(heavy: pd.DataFrame):
+    """Hundreds leave on one day, and on the last day all who are left."""
+    counts = count(heavy, by=["x", "z"])
+    assert counts.loc[counts["event"] == 1].groupby("duration_days")["weight"].sum().min() > 16
+    whole, alike = (estimate_cox(rows, covariates=["x", "z"]) for rows in (heavy, counts))
+    np.testing.assert_allclose(whole.table.iloc[:, 1:].astype(float), alike.table.iloc[:, 1:].astype(float), rtol=1e-9)
+    profile = pd.DataFrame({"x": [1], "z": [2]})
+    curves = [project_cox(model, profile, days=[1, 4, 8]) for model in (whole, alike)]
+    np.testing.assert_allclose(curves[0]["std_error"], curves[1]["std_error"], rtol=1e-9)
+    tests = [check_proportional(*pair).table["statistic"] for pair in ((whole, heavy), (alike, counts))]
+    np.testing.assert_allclose(tests[0], tests[1], rtol=1e-7)
 
 
 # --- invariants

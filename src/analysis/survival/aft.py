@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival import design
 from analysis.survival.design import Floats, Term, Times
 from analysis.survival.rules import FEW_EVENTS
@@ -147,6 +147,8 @@ def estimate_aft(
 
     Raises
     ------
+    ConfigError
+        No such distribution. The generalised gamma and splines are not offered: their fits fail quietly on real data.
     SchemaError
         Impossible rows, or covariates that say the same.
     RefusedAnalysis
@@ -161,6 +163,8 @@ def estimate_aft(
     >>> estimate_aft(rows, covariates=[], distribution="exponential").table["time_ratio"].round(6).tolist()
     [50.0]
     """
+    if distribution not in SHAPES:
+        raise ConfigError(f"no distribution {distribution!r} of stays: choose one of {', '.join(SHAPES)}")
     rows, n_missing = design.drop_unknown(rows, covariates=covariates)
     times = design.read_times(rows)
     if times.n_events == 0:
