@@ -8,7 +8,7 @@ from math import isnan, nan
 from analysis import labels
 from analysis.config import Churn, Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_tile
+from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_finding, make_tile
 from analysis.survival import CohortLoss, ExpectedExits, GroupWatch, ImmortalTime, LevelComparison, Now, Stay
 
 WORSE_POINTS = 0.05
@@ -26,8 +26,9 @@ def describe_cohort(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving) -
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.cohort", result)
     key = "churn.cohort.compared" if result.n_cohorts_before else "churn.cohort.alone"
-    return Finding(
-        id="churn.cohort",
+    return make_finding(
+        "churn.cohort",
+        result,
         status=_judge_change(result.change, result.change_low),
         sentence=labels.both(
             key,
@@ -41,15 +42,8 @@ def describe_cohort(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving) -
             cohorts=result.n_cohorts_before,
         ),
         at=result.day,
-        estimate=result.estimate,
-        ci_low=result.ci_low,
-        ci_high=result.ci_high,
-        confidence=result.confidence,
+        p_value=nan,  # of the change, not of the loss
         unit="fraction",
-        n=result.n,
-        n_events=result.n_events,
-        method=result.method,
-        warnings=result.warnings,
     )
 
 
@@ -60,8 +54,9 @@ def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
     sure = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "unsure"
     if isnan(result.change_low):
         sure = "same" if result.n_cohorts_before else "none"
-    return Finding(
-        id="churn.change",
+    return make_finding(
+        "churn.change",
+        result,
         status=_judge_change(result.change, result.change_low),
         sentence=labels.both(
             f"churn.change.{sure}", change=result.change, low=result.change_low, high=result.change_high
@@ -70,13 +65,7 @@ def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
         estimate=result.change,
         ci_low=result.change_low,
         ci_high=result.change_high,
-        confidence=result.confidence,
-        p_value=result.p_value,
         unit="fraction",
-        n=result.n,
-        n_events=result.n_events,
-        method=result.method,
-        warnings=result.warnings,
     )
 
 
@@ -86,8 +75,9 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Ch
     if isinstance(result, RefusedAnalysis):
         return describe_refusal(claim, result)
     half = "beyond" if isnan(result.median_days) else "reached" if result.median_days > 0 else "at_once"
-    return Finding(
-        id=claim,
+    return make_finding(
+        claim,
+        result,
         status=Status.REVIEW if DOUBTFUL & set(result.warnings) else Status.PASS,
         sentence=labels.both(
             f"churn.stay.{half}",
@@ -102,15 +92,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Ch
             rule=_rule(leaving, churn),
         ),
         at=result.day,
-        estimate=result.estimate,
-        ci_low=result.ci_low,
-        ci_high=result.ci_high,
-        confidence=result.confidence,
         unit="fraction",
-        n=result.n,
-        n_events=result.n_events,
-        method=result.method,
-        warnings=result.warnings,
     )
 
 
@@ -156,8 +138,9 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
         return describe_refusal("churn.difference", result, group=by)
     row = result.foremost
     sure = "sure" if row["p_holm"] < 1 - result.confidence else "unsure"
-    return Finding(
-        id="churn.difference",
+    return make_finding(
+        "churn.difference",
+        result,
         status=Status.REVIEW if sure == "sure" and row["difference"] > 0 else Status.PASS,
         sentence=labels.both(
             f"churn.difference.{sure}",
@@ -178,12 +161,8 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
         estimate=row["difference"],
         ci_low=row["ci_low"],
         ci_high=row["ci_high"],
-        confidence=result.confidence,
         p_value=row["p_holm"],
         unit="fraction",
-        n=result.n,
-        n_events=result.n_events,
-        method=result.method,
         warnings=tuple(code for code in result.warnings if code != WarningCode.LATE_ENTRY),  # said once, of the curve
     )
 
@@ -194,8 +173,9 @@ def describe_groups(result: GroupWatch | RefusedAnalysis) -> Finding:
         return describe_refusal("churn.groups", result)
     flagged = result.table[result.table["flagged"]]
     key = "churn.groups.none" if flagged.empty else "churn.groups.some"
-    return Finding(
-        id="churn.groups",
+    return make_finding(
+        "churn.groups",
+        result,
         status=Status.PASS if flagged.empty else Status.REVIEW,
         sentence=labels.both(
             key,
@@ -208,10 +188,6 @@ def describe_groups(result: GroupWatch | RefusedAnalysis) -> Finding:
         at=result.end_day,
         estimate=result.n_flagged,
         unit="groups",
-        n=result.n,
-        n_events=result.n_events,
-        method=result.method,
-        warnings=result.warnings,
     )
 
 
@@ -219,21 +195,15 @@ def describe_exits(result: ExpectedExits | RefusedAnalysis) -> Finding:
     """Return how many of those present are expected to leave next week."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.exits", result)
-    return Finding(
-        id="churn.exits",
+    return make_finding(
+        "churn.exits",
+        result,
         status=Status.PASS,
         sentence=labels.both(
             "churn.exits", n=result.estimate, low=result.ci_low, high=result.ci_high, present=result.n, days=result.days
         ),
         at=result.days,
-        estimate=result.estimate,
-        ci_low=result.ci_low,
-        ci_high=result.ci_high,
-        confidence=result.confidence,
         unit="members",
-        n=result.n,
-        method=result.method,
-        warnings=result.warnings,
     )
 
 
@@ -243,8 +213,9 @@ def describe_immortal_time(result: ImmortalTime | RefusedAnalysis) -> Finding:
         return describe_refusal("churn.immortal_time", result)
     least, most = result.table.iloc[0], result.table.iloc[-1]
     naive, landmarked = most["naive"] - least["naive"], most["landmarked"] - least["landmarked"]
-    return Finding(
-        id="churn.immortal_time",
+    return make_finding(
+        "churn.immortal_time",
+        result,
         status=Status.PASS,
         sentence=labels.both(
             "churn.immortal_time", naive=naive, landmarked=landmarked, known=result.known_day, n=result.day
@@ -252,8 +223,6 @@ def describe_immortal_time(result: ImmortalTime | RefusedAnalysis) -> Finding:
         at=result.day,
         estimate=landmarked,
         unit="fraction",
-        n=result.n,
-        n_events=result.n_events,
         method="landmark",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import nan
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -71,6 +71,15 @@ class Tile:
     value: Mapping[str, str]
     label: Mapping[str, str]
     note: Mapping[str, str]
+
+
+_NUMBERS = ("estimate", "ci_low", "ci_high", "confidence", "p_value", "n", "n_events", "method", "warnings")
+
+
+def make_finding(claim: str, result: Any, *, status: Status, sentence: Mapping[str, str], **other: Any) -> Finding:
+    """Return a claim on ``result``: the numbers that it carries under the names of a finding, but for ``other``."""
+    carried = {name: getattr(result, name) for name in _NUMBERS if hasattr(result, name)}
+    return Finding(id=claim, status=status, sentence=sentence, **{**carried, **other})
 
 
 def choose_headline(*findings: Finding) -> Finding:

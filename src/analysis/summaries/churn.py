@@ -141,16 +141,21 @@ def _check_size(tables: Tables) -> int:
 
 def _refuse_all(tables: Tables, *, churn: Churn, refused: RefusedAnalysis) -> ChurnCounts:
     leaving = choose_leaving(tables, churn=churn)
-    kinds = ("cohorts", "recent", "silence", "early", "early_landmarked", "daily", "present")
     return ChurnCounts(
         leaving=leaving,
         follow_up_end=find_followup_end(tables, churn=churn),
         period="month",
         campaigns=frozenset(),
         cluster="",
+        cohorts=refused,
+        recent=refused,
+        silence=refused,
         levels=dict.fromkeys(_groupings(tables, churn), refused),
         known_days={},
-        **dict.fromkeys(kinds, refused),
+        early=refused,
+        early_landmarked=refused,
+        daily=refused,
+        present=refused,
     )
 
 
