@@ -78,12 +78,12 @@ BO_AGAIN = person("wmB", "2026-03-07 12:00", join_scene=1)
 
 @pytest.fixture
 def looks(tmp_path: Path) -> Path:
-    """Return four daily looks: Bo is gone on the 6th and back by the 8th; Ann is gone on the 8th."""
+    """Return four daily looks, newest first by name: Bo is gone on the 6th and back by the 8th; Ann is gone on the 8th."""
     folder = tmp_path / "looks"
-    save(folder, "2026-03-05.json", answer(ANN, BO))
-    save(folder, "2026-03-06.json", answer(ANN))
-    save(folder, "2026-03-07.json", answer(ANN, CY))
-    save(folder, "2026-03-08.json", answer(CY, BO_AGAIN, owner="LiSi"))
+    save(folder, "d_2026-03-05.json", answer(ANN, BO))
+    save(folder, "c_2026-03-06.json", answer(ANN))
+    save(folder, "b_2026-03-07.json", answer(ANN, CY))
+    save(folder, "a_2026-03-08.json", answer(CY, BO_AGAIN, owner="LiSi"))
     return folder
 
 
@@ -155,7 +155,7 @@ def test_repeated_looks_change_nothing(looks: Path, tmp_path: Path) -> None:
     before = everything(tmp_path / "club")
     again = import_sources([looks], into=tmp_path / "club")
     assert all(file.is_repeated for file in again.files)
-    part = import_sources([looks / "2026-03-06.json"], into=tmp_path / "club")
+    part = import_sources([looks / "c_2026-03-06.json"], into=tmp_path / "club")
     assert [(f.record.n_added, f.record.n_changed, f.record.n_vanished) for f in part.files] == [(0, 0, 0)] * 5
     assert everything(tmp_path / "club") == before
 

@@ -20,7 +20,8 @@ from analysis.intake.headers import Match, match_tables
 from analysis.intake.ledger import ImportRecord, Ledger
 from analysis.intake.progress import Silent
 from analysis.intake.stack_exchange import read_dump
-from analysis.intake.wecom import read_counts, read_looks
+from analysis.intake.wecom import read_looks
+from analysis.intake.wecom_counts import read_counts
 from analysis.intake.weiban import read_lists
 from analysis.schema import TABLES
 
