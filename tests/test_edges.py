@@ -85,6 +85,7 @@ def test_nobody_ever_leaves(run: Run) -> None:
     assert claims["churn.survival"]["estimate"] == 0
     assert WarningCode.NO_EVENTS in claims["churn.survival"]["warnings"]
     assert claims["churn.survival"]["status"] == "review"
+    assert claims["churn.exits"]["status"] == "refused"
 
 
 def test_everybody_leaves_on_the_day_of_joining(run: Run) -> None:

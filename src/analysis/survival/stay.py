@@ -10,7 +10,7 @@ from scipy import stats
 
 from analysis import curves
 from analysis.config import Leaving
-from analysis.errors import RefusedAnalysis, WarningCode
+from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.rules import MILESTONES, Rules, bound_loss, list_doubts, refuse_few
 
 
@@ -152,7 +152,7 @@ def estimate_exits(
     Raises
     ------
     RefusedAnalysis
-        Fewer are present than ``rules.min_cell``.
+        Fewer are present than ``rules.min_cell``; or nobody has left yet, which is no rate of leaving.
 
     Notes
     -----
@@ -160,6 +160,8 @@ def estimate_exits(
     the window), taken as fully correlated between tenures, which is on the safe side.
     """
     refuse_few(int(present["n_present"].sum()), rules=rules)
+    if not stay.curve.n_events:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": 0, "needed": 1})
     table = stay.curve.table
     reach = int(table["day"].max())
     survival = table.set_index("day")["survival"].reindex(range(reach + 1)).ffill().fillna(1.0).to_numpy()
