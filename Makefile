@@ -53,7 +53,7 @@ sample: $(VENV)/.installed  ## Draw the sample community again
 dictionary: $(VENV)/.installed  ## Write the tables of data/README.md from the schema
 	@$(BIN)/python -c 'import pathlib, re; from analysis.schema import write_dictionary; \
 		file = pathlib.Path("data/README.md"); head = file.read_text("utf-8").split("<!--")[0]; \
-		note = "<!-- Written from src/analysis/schema.py by `make dictionary`. -->\n\n"; \
+		note = "<!-- Written from src/analysis/schema by `make dictionary`. -->\n\n"; \
 		file.write_text(head + note + write_dictionary(), "utf-8")'
 
 golden: $(VENV)/.installed  ## Take the sample run as the one to compare with (say why in the CHANGELOG)

@@ -53,7 +53,8 @@ def community() -> None:
 @app.command("import")
 def import_(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SOURCE...", help="Files, folders of files, git repositories.")
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="Files, folders, git repositories, archives of group looks."),
     ],
     into: Annotated[Path, typer.Option(metavar="DIR", help="The community's folder; made where absent.")],
     taken_at: Annotated[str, typer.Option(metavar="DATE", help="Day of exports whose names carry none.")] = "",
