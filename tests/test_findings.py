@@ -75,7 +75,7 @@ def test_a_cohort_without_any_before_it_says_so() -> None:
         findings.describe_freshness(REFUSED),
         findings.describe_capture(REFUSED),
         findings.describe_overlap(REFUSED),
-        findings.describe_dating(REFUSED),
+        findings.describe_dating(REFUSED, min_cell=10),
     ],
     ids=lambda finding: finding.id,
 )

@@ -13,8 +13,7 @@ from analysis.errors import RefusalCode, RefusedAnalysis
 GOOD = quality.Evidence(
     n_members=1000,
     min_cell=10,
-    n_left=300,
-    n_wide=0,
+    leaving=pd.Series({"n_left": 300, "n_wide": 0}),
     has_activity=True,
     history_days=365,
     silent_days=30,
@@ -22,6 +21,13 @@ GOOD = quality.Evidence(
     n_unmatched=0,
     groupings=("channel_id",),
 )
+
+
+NO_COLUMN = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "left_at"})
+
+
+def left(n_left: int, n_wide: int = 0) -> pd.Series:
+    return pd.Series({"n_left": n_left, "n_wide": n_wide})
 
 
 def judge(**changed: object) -> dict[str, RefusalCode | None]:
@@ -37,8 +43,9 @@ def test_good_data_carry_every_question() -> None:
 @pytest.mark.parametrize(
     ("changed", "question", "code"),
     [
-        ({"n_left": 0}, "leaving", RefusalCode.MISSING_COLUMN),
-        ({"n_wide": 16}, "leaving", RefusalCode.INTERVAL_CENSORED),
+        ({"leaving": left(0)}, "leaving", RefusalCode.TOO_FEW_EVENTS),
+        ({"leaving": NO_COLUMN}, "leaving", RefusalCode.MISSING_COLUMN),
+        ({"leaving": left(300, 16)}, "leaving", RefusalCode.INTERVAL_CENSORED),
         ({"has_activity": False}, "silence", RefusalCode.NO_ACTIVITY),
         ({"silent_days": 122}, "silence", RefusalCode.SILENCE_TOO_LONG),
         ({"groupings": ()}, "differences", RefusalCode.MISSING_COLUMN),
@@ -50,6 +57,11 @@ def test_one_gap_refuses_one_question(changed: dict, question: str, code: Refusa
     assert judge(**changed) == {**dict.fromkeys(quality.QUESTIONS), question: code}
 
 
+def test_without_leaving_and_without_silence_there_is_nothing_to_compare() -> None:
+    assert judge(leaving=NO_COLUMN, has_activity=False)["differences"] == RefusalCode.NO_ACTIVITY
+    assert judge(leaving=NO_COLUMN)["differences"] is None
+
+
 def test_silence_may_be_a_third_of_the_history_and_no_more() -> None:
     """365 / 3 = 121.67: 121 days are in, 122 are out."""
     assert judge(silent_days=121)["silence"] is None
@@ -58,8 +70,8 @@ def test_silence_may_be_a_third_of_the_history_and_no_more() -> None:
 
 def test_a_few_leavings_may_be_dated_within_days() -> None:
     """Of 300 leavings 15 are a twentieth: in. 16 are more: out."""
-    assert judge(n_wide=15)["leaving"] is None
-    assert judge(n_wide=16)["leaving"] == RefusalCode.INTERVAL_CENSORED
+    assert judge(leaving=left(300, 15))["leaving"] is None
+    assert judge(leaving=left(300, 16))["leaving"] == RefusalCode.INTERVAL_CENSORED
 
 
 def test_one_member_refuses_everything() -> None:

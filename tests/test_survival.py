@@ -240,6 +240,8 @@ def test_expected_exits_are_conditional_and_never_beyond_the_curve() -> None:
     """S(0) = 0.8, S(7) = 0.4, then flat to day 20: of 10 with tenure 0, 5 leave; of 4 with tenure 7, none; tenure 15 is beyond."""
     stay = survival.estimate_stay(counts([(0, 20, 0), (7, 40, 0), (20, 0, 40)]), rules=RULES)
     present = pd.DataFrame({"tenure_days": [0, 7, 15], "n_present": [10, 4, 3]})
+    beyond = pd.DataFrame({"tenure_days": [0, 15], "n_present": [2, 30]})
+    assert attempt(survival.estimate_exits, stay, beyond, rules=RULES).code == RefusalCode.BEYOND_THE_CURVE
     exits = survival.estimate_exits(stay, present, rules=RULES)
     assert exits.estimate == pytest.approx(5.0)
     assert (exits.n, exits.n_beyond) == (14, 3)

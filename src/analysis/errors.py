@@ -75,6 +75,7 @@ class RefusalCode(StrEnum):
     MISSING_COLUMN = "missing_column"
     NO_ACTIVITY = "no_activity"
     SILENCE_TOO_LONG = "silence_too_long"
+    BEYOND_THE_CURVE = "beyond_the_curve"
     TOO_FEW_MEMBERS = "too_few_members"
     TOO_FEW_EVENTS = "too_few_events"
     TOO_FEW_GROUPS = "too_few_groups"

@@ -142,8 +142,16 @@ def estimate_match(ids: pd.DataFrame) -> float:
 
 
 def check_gates(people: Mapping[str, float], *, min_cell: int) -> tuple[Gate, ...]:
-    """Return the gates: everybody agreed, nobody is under age."""
+    """Return the gates: everybody agreed, nobody is under age.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Fewer members than ``min_cell``.
+    """
     n = int(people["n_members"])
+    if n < min_cell:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": n, "needed": min_cell})
     return (
         Gate(name="consent", n=float(people["n_without_consent"]), n_members=n, min_cell=min_cell),
         Gate(name="minors", n=float(people["n_minors"]), n_members=n, min_cell=min_cell),
@@ -201,8 +209,8 @@ class Evidence:
     ----------
     n_members, min_cell
         Members at hand, and the least that anything may be said about.
-    n_left, n_wide
-        Members whose leaving is known at all, and known only within more than a day.
+    leaving
+        How leaving is dated (``n_left``, ``n_wide``), or why nothing is known of it.
     has_activity, history_days, silent_days
         Whether there is a log, how long it is, and the silence that counts as leaving [days].
     n_pairs, n_unmatched
@@ -213,8 +221,7 @@ class Evidence:
 
     n_members: int
     min_cell: int
-    n_left: int
-    n_wide: int
+    leaving: pd.Series | RefusedAnalysis
     has_activity: bool
     history_days: int
     silent_days: int
@@ -238,10 +245,13 @@ def judge_questions(evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 def _refuse_leaving(evidence: Evidence) -> RefusedAnalysis | None:
-    if evidence.n_left == 0:
-        return RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "memberships", "column": "left_at"})
-    if evidence.n_wide > WIDE_MOST * evidence.n_left:
-        return RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": evidence.n_wide})
+    if isinstance(evidence.leaving, RefusedAnalysis):
+        return evidence.leaving
+    n_left, n_wide = (int(evidence.leaving[name]) for name in ("n_left", "n_wide"))
+    if n_left == 0:
+        return RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": 0, "needed": 1})
+    if n_wide > WIDE_MOST * n_left:
+        return RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": n_wide})
     return None
 
 
@@ -256,9 +266,9 @@ def _refuse_silence(evidence: Evidence) -> RefusedAnalysis | None:
 
 
 def _refuse_differences(evidence: Evidence) -> RefusedAnalysis | None:
-    if evidence.groupings:
-        return None
-    return RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "channel_id"})
+    if not evidence.groupings:
+        return RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "channel_id"})
+    return _refuse_leaving(evidence) and _refuse_silence(evidence)  # without either there is nothing to compare
 
 
 def _refuse_platforms(evidence: Evidence) -> RefusedAnalysis | None:

@@ -57,7 +57,7 @@ def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
     return make_finding(
         "churn.change",
         result,
-        status=_judge_change(result.change, result.change_low),
+        status=Status.REFUSED if sure == "none" else _judge_change(result.change, result.change_low),
         sentence=labels.both(
             f"churn.change.{sure}", change=result.change, low=result.change_low, high=result.change_high
         ),

@@ -116,11 +116,14 @@ def describe_capture(share: float | RefusedAnalysis) -> Finding:
     )
 
 
-def describe_dating(leaving: Mapping[str, float] | RefusedAnalysis) -> Finding:
-    """Return how exactly leaving is dated: by the day, or only between two looks."""
+def describe_dating(leaving: Mapping[str, float] | RefusedAnalysis, *, min_cell: int) -> Finding:
+    """Return how exactly leaving is dated: by the day, or only between two looks; nothing of a few leavings."""
     if isinstance(leaving, RefusedAnalysis):
         return describe_refusal("quality.dating", leaving)
     n_left, n_wide = int(leaving["n_left"]), int(leaving["n_wide"])
+    if n_left < min_cell:
+        few = RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": f"<{min_cell}", "needed": min_cell})
+        return describe_refusal("quality.dating", few)
     share = n_wide / n_left if n_left else 0.0
     return Finding(
         id="quality.dating",
@@ -228,5 +231,7 @@ def _list_fixes(
         for gate in _gates(gates)
         if gate.known and not gate.passed
     ]
-    refused = [verdict for verdict in verdicts if verdict.refused is not None]
-    return fixes + [labels.both(f"quality.fix.{verdict.question}") for verdict in refused]
+    refused = {verdict.question: verdict.refused.code for verdict in verdicts if verdict.refused is not None}
+    if RefusalCode.TOO_FEW_MEMBERS in refused.values():
+        return [labels.both("quality.fix.members")]
+    return fixes + [labels.both(f"quality.fix.{question}") for question in refused]

@@ -107,10 +107,7 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
     facts
         Names of columns that the caption mentions, by placeholder.
     """
-    if _is_nothing(result):
-        return
-    table = getattr(result, part) if part else result
-    if table.empty:
+    if _is_nothing(result) or _is_nothing(table := getattr(result, part) if part else result):
         return
     for language in languages(locale):
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
@@ -145,6 +142,8 @@ def _bullet(finding: Finding, language: str) -> str:
 
 
 def _is_nothing(result: Any) -> bool:
+    if isinstance(result, pd.DataFrame):
+        return result.empty
     return isinstance(result, RefusedAnalysis) or (isinstance(result, Mapping) and not result)
 
 

@@ -41,7 +41,7 @@ def plot_coverage(coverage: pd.DataFrame, *, locale: str, as_of_day: int) -> Cha
 
 @styled
 def plot_missing(missing: pd.DataFrame, *, locale: str) -> Chart:
-    """Draw the columns with the most gaps; a column without any is left out.
+    """Draw the columns with the most gaps.
 
     Parameters
     ----------
@@ -49,8 +49,7 @@ def plot_missing(missing: pd.DataFrame, *, locale: str) -> Chart:
         One row per column: ``table, column, n_rows, n_missing``.
     """
     share = missing.assign(share=missing["n_missing"] / missing["n_rows"].clip(lower=1))
-    gaps = share[share["n_missing"] > 0].sort_values("share", ascending=False)
-    worst = gaps.head(MOST_MISSING).reset_index(drop=True)
+    worst = share.sort_values("share", ascending=False).head(MOST_MISSING).reset_index(drop=True)
     figure, (axes,) = draw(height=1.1 + 0.26 * len(worst))
     axes.barh(worst.index, worst["share"], height=0.5, color=COLOURS[0])
     for y, value in worst["share"].items():

@@ -40,14 +40,17 @@ class QualityCounts:
     has_activity: bool
 
     @property
+    def gaps(self) -> pd.DataFrame:
+        """The columns that have any, of ``missing``."""
+        return self.missing[self.missing["n_missing"] > 0]
+
+    @property
     def evidence(self) -> dict[str, Any]:
         """What of this the verdicts rest on, by their names in ``quality.Evidence``."""
         people = self.people["n_members"] if isinstance(self.people, pd.Series) else 0
-        left, wide = (self.leaving[["n_left", "n_wide"]]) if isinstance(self.leaving, pd.Series) else (0, 0)
         return {
             "n_members": int(people),
-            "n_left": int(left),
-            "n_wide": int(wide),
+            "leaving": self.leaving,
             "has_activity": self.has_activity,
             "history_days": self.history_days,
             "groupings": self.groupings,

@@ -152,7 +152,8 @@ def estimate_exits(
     Raises
     ------
     RefusedAnalysis
-        Fewer are present than ``rules.min_cell``; or nobody has left yet, which is no rate of leaving.
+        Fewer are present than ``rules.min_cell``, or almost all for longer than the curve reaches; or nobody has
+        left yet, which is no rate of leaving.
 
     Notes
     -----
@@ -173,6 +174,8 @@ def estimate_exits(
     greenwood = greenwood.cumsum()
     tenure, members = present["tenure_days"].to_numpy(int), present["n_present"].to_numpy(float)
     within = tenure + days <= reach
+    if members[within].sum() < rules.min_cell:
+        raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": reach})
     start, end = tenure[within], tenure[within] + days
     staying = np.divide(survival[end], survival[start], out=np.zeros(len(start)), where=survival[start] > 0)
     leave = 1 - staying
