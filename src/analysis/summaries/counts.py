@@ -46,31 +46,23 @@ def count_stays(stays: nw.LazyFrame, *, by: Sequence[str] = ()) -> pd.DataFrame:
         at risk on day t is (all events and censored − all entered) + entered before t − events and censored
         before t.
     """
-    by = list(by)
-    late = "entry_days" in stays.collect_schema().names()
-    keys = [*by, *(["entry_days"] if late else []), "duration_days", "event_observed"]
-    cells = stays.group_by(*keys).agg(n=nw.len()).collect().to_pandas()
-    ends = pd.DataFrame(
-        {
-            **{column: cells[column] for column in (*by, "duration_days")},
-            "n_events": np.where(cells["event_observed"] == 1, cells["n"], 0),
-            "n_censored": np.where(cells["event_observed"] == 1, 0, cells["n"]),
-            "n_entered": 0,
-        }
-    )
+    keys = [*by, "duration_days"]
+    late = ["entry_days"] if "entry_days" in stays.collect_schema().names() else []
+    ended = stays.group_by(*keys, *late).agg(n_events=nw.col("event_observed").cast(nw.Int64).sum(), n=nw.len())
+    cells = ended.collect().to_pandas()
+    cells["n_censored"], cells["n_entered"] = cells["n"] - cells["n_events"], 0
     if late and (cells["entry_days"] > 0).any():
-        ends = pd.concat([ends, _entries(cells[cells["entry_days"] > 0], by=by)], ignore_index=True)
-    return _add_up(ends, keys=[*by, "duration_days"])
+        cells = _add_entries(cells, keys=keys)
+    counts = cells.sort_values(keys, ignore_index=True)[[*keys, *COUNTS]]
+    return counts.astype(dict.fromkeys(("duration_days", *COUNTS), "int64"))
 
 
-def _entries(cells: pd.DataFrame, *, by: list[str]) -> pd.DataFrame:
-    entries = cells[[*by, "entry_days"]].rename(columns={"entry_days": "duration_days"})
-    return entries.assign(n_events=0, n_censored=0, n_entered=cells["n"])
-
-
-def _add_up(cells: pd.DataFrame, *, keys: list[str]) -> pd.DataFrame:
-    counts = cells.groupby(keys, dropna=False, sort=True, observed=True)[list(COUNTS)].sum().reset_index()
-    return counts.astype({"duration_days": "int64"} | dict.fromkeys(COUNTS, "int64"))
+def _add_entries(cells: pd.DataFrame, *, keys: list[str]) -> pd.DataFrame:
+    """Put those who entered late on the day of their entry, and add up what then shares a day."""
+    late = cells[cells["entry_days"] > 0]
+    entries = late.assign(duration_days=late["entry_days"], n_events=0, n_censored=0, n_entered=late["n"])
+    rows = pd.concat([cells, entries], ignore_index=True)
+    return rows.groupby(keys, dropna=False, observed=True, as_index=False)[list(COUNTS)].sum()
 
 
 def count_cohorts(stays: nw.LazyFrame, *, period: Period, by: Sequence[str] = ()) -> pd.DataFrame:
