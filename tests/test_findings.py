@@ -157,3 +157,8 @@ def test_limits_are_named_only_where_there_are_any() -> None:
     before, owner = findings.describe_limits(n_before=9, tracking_from=dt.date(2026, 5, 25), n_owner_rows=3)
     assert before.sentence["en"].startswith("9 members had joined before watching began on May 25, 2026")
     assert owner.warnings == (RefusalCode.OWNER_LEVEL_ONLY,)
+
+
+def test_gaps_are_counted_or_there_are_none() -> None:
+    assert findings.describe_gaps(pd.DataFrame())["en"] == "No column has gaps."
+    assert findings.describe_gaps(pd.DataFrame({"n_missing": [3]}))["en"] == "One column has gaps."

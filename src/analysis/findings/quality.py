@@ -136,6 +136,11 @@ def describe_dating(leaving: Mapping[str, float] | RefusedAnalysis, *, min_cell:
     )
 
 
+def describe_gaps(gaps: pd.DataFrame) -> dict[str, str]:
+    """Return how many columns have gaps, by locale; a figure shows which."""
+    return labels.both("quality.gaps.some" if len(gaps) else "quality.gaps.none", n=len(gaps))
+
+
 def describe_limits(*, n_before: int, tracking_from: dt.date | None, n_owner_rows: int) -> list[Finding]:
     """Return what the tables can never tell: who left before watching began, and groups counted by owner only."""
     limits = []
