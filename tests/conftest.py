@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from memory_tables import MemoryTables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,3 +25,32 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data sets are not beside the repository (../shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def stays(root: Path) -> pd.DataFrame:
+    """Return the stays that R's figures were made from (``fixtures/make_stays.py``)."""
+    return pd.read_csv(root / "tests/fixtures/stays.csv")
+
+
+@pytest.fixture(scope="session")
+def late(root: Path) -> pd.DataFrame:
+    """Return the same with late entry."""
+    return pd.read_csv(root / "tests/fixtures/late.csv")
+
+
+@pytest.fixture(scope="session")
+def travel_members(shared: Path) -> pd.DataFrame:
+    """Return every member of Travel Stack Exchange with join and last visit, as days since 1970-01-01."""
+    rows = pd.read_csv(shared / "travel_stackexchange/members.csv.gz", parse_dates=["joined", "last_seen"])
+    days = {f"{name}_at": (rows[name] - pd.Timestamp(0)).dt.days for name in ("joined", "last_seen")}
+    return pd.DataFrame({"member_id": rows["member"].astype(str), **days})
+
+
+@pytest.fixture(scope="session")
+def travel(shared: Path, travel_members: pd.DataFrame) -> MemoryTables:
+    """Return Travel Stack Exchange as tables, see ../shared/data/README.md."""
+    visits = pd.read_csv(shared / "travel_stackexchange/active_days.csv.gz", parse_dates=["day"])
+    log = pd.DataFrame({"member_id": visits["member"].astype(str), "date": (visits["day"] - pd.Timestamp(0)).dt.days})
+    first, last = int(travel_members["joined_at"].min()), int(travel_members["last_seen_at"].max())
+    return MemoryTables(as_of_day=last, first_day=first, members=travel_members, activity=log)

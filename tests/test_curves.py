@@ -26,16 +26,6 @@ FIVE = pd.DataFrame({"days": [1, 2, 3, 4, 4], "left": [1, 0, 1, 0, 0]})
 
 
 @pytest.fixture(scope="module")
-def stays(root: Path) -> pd.DataFrame:
-    return pd.read_csv(root / "tests/fixtures/stays.csv")
-
-
-@pytest.fixture(scope="module")
-def late(root: Path) -> pd.DataFrame:
-    return pd.read_csv(root / "tests/fixtures/late.csv")
-
-
-@pytest.fixture(scope="module")
 def by_r(root: Path) -> pd.DataFrame:
     """Figures by R survival 3.5-3; the script stands in tests/fixtures/r."""
     return pd.read_csv(root / "tests/fixtures/r/reference.csv")

@@ -16,16 +16,6 @@ from counting import count_rows
 
 
 @pytest.fixture(scope="module")
-def stays(root: Path) -> pd.DataFrame:
-    return pd.read_csv(root / "tests/fixtures/stays.csv")
-
-
-@pytest.fixture(scope="module")
-def late(root: Path) -> pd.DataFrame:
-    return pd.read_csv(root / "tests/fixtures/late.csv")
-
-
-@pytest.fixture(scope="module")
 def by_r(root: Path) -> pd.Series:
     """Figures by R survival 3.5-3; the script stands in tests/fixtures/r."""
     table = pd.read_csv(root / "tests/fixtures/r/reference.csv")

@@ -161,24 +161,6 @@ def test_early_activity_counts_different_days_of_the_first_week():
     assert levels.to_dict() == {"a": "0", "b": "3+", "c": "0"}
 
 
-@pytest.fixture(scope="module")
-def travel(shared) -> MemoryTables:
-    """Travel Stack Exchange, ../shared/data/README.md."""
-    folder = shared / "travel_stackexchange"
-    members = pd.read_csv(folder / "members.csv.gz", parse_dates=["joined", "last_seen"])
-    visits = pd.read_csv(folder / "active_days.csv.gz", parse_dates=["day"])
-    members = pd.DataFrame(
-        {
-            "member_id": members["member"].astype(str),
-            "joined_at": (members["joined"] - pd.Timestamp(0)).dt.days,
-            "last_seen_at": (members["last_seen"] - pd.Timestamp(0)).dt.days,
-        }
-    )
-    days = pd.DataFrame({"member_id": visits["member"].astype(str), "date": (visits["day"] - pd.Timestamp(0)).dt.days})
-    end = int(members["last_seen_at"].max())
-    return MemoryTables(as_of_day=end, first_day=int(members["joined_at"].min()), members=members, activity=days)
-
-
 @pytest.mark.parametrize(
     ("silent_days", "n", "n_events", "n_at_risk"),
     [

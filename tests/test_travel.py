@@ -12,24 +12,6 @@ import pytest
 from analysis import curves
 from analysis.config import Churn
 from analysis.summaries import add_early_activity, count_cohorts, count_landmark, count_stays, find_stays
-from memory_tables import MemoryTables
-
-
-@pytest.fixture(scope="module")
-def members(shared) -> pd.DataFrame:
-    """Return join and last visit of every member, as days."""
-    rows = pd.read_csv(shared / "travel_stackexchange/members.csv.gz", parse_dates=["joined", "last_seen"])
-    days = {name: (rows[name] - pd.Timestamp(0)).dt.days for name in ("joined", "last_seen")}
-    return pd.DataFrame({"member_id": rows["member"].astype(str), **days})
-
-
-@pytest.fixture(scope="module")
-def travel(shared, members) -> MemoryTables:
-    visits = pd.read_csv(shared / "travel_stackexchange/active_days.csv.gz", parse_dates=["day"])
-    log = pd.DataFrame({"member_id": visits["member"].astype(str), "date": (visits["day"] - pd.Timestamp(0)).dt.days})
-    named = members.rename(columns={"joined": "joined_at", "last_seen": "last_seen_at"})
-    first, last = int(members["joined"].min()), int(members["last_seen"].max())
-    return MemoryTables(as_of_day=last, first_day=first, members=named, activity=log)
 
 
 def by_last_visit(travel, silent_days: int) -> nw.LazyFrame:
@@ -91,11 +73,12 @@ def test_landmark_of_early_activity_equals_r(travel):
         (365, (0.442, 99), (0.618, 1135), (0.561, 723)),
     ],
 )
-def test_three_rules_of_censoring(travel, members, silent_days, right, usual, last_seen):
+def test_three_rules_of_censoring(travel, travel_members, silent_days, right, usual, last_seen):
     """Ours stops follow-up at end - k for everybody; the two usual rules are too kind (S(365), median days)."""
     end = travel.as_of_day
-    stay, age = members["last_seen"] - members["joined"], end - members["joined"]
-    gone = end - members["last_seen"] > silent_days
+    stay = travel_members["last_seen_at"] - travel_members["joined_at"]
+    age = end - travel_members["joined_at"]
+    gone = end - travel_members["last_seen_at"] > silent_days
     usual_rows = pd.DataFrame({"duration_days": stay.where(gone, age), "event_observed": gone.astype(int)})
     seen_rows = usual_rows.assign(duration_days=stay)
     rules = {right: by_last_visit(travel, silent_days), usual: lazy(usual_rows), last_seen: lazy(seen_rows)}

@@ -58,13 +58,11 @@ class WarningCode(StrEnum):
     NO_EVENTS = "no_events"
     ALL_LEFT_AT_ONCE = "all_left_at_once"
     CURVE_CUT = "curve_cut"
-    CURVES_CROSS = "curves_cross"
     GROUPS_MERGED = "groups_merged"
     HORIZON_SHORTENED = "horizon_shortened"
     LAST_VISIT_SO_FAR = "last_visit_so_far"
     LATE_ENTRY = "late_entry"
     OWN_CAMPAIGN = "own_campaign"
-    WIDE_GAPS = "wide_gaps"
 
 
 class RefusalCode(StrEnum):
