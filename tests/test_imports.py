@@ -13,7 +13,7 @@ FLOORS = (
     ("schema", "config"),
     ("intake", "simulate"),
     ("sample", "summaries", "inference", "curves"),
-    ("survival", "quality"),
+    ("survival", "experiments", "quality"),
     ("findings", "plots"),
     ("reports",),
     ("cli",),
