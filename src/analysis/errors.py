@@ -63,6 +63,7 @@ class WarningCode(StrEnum):
     LAST_VISIT_SO_FAR = "last_visit_so_far"
     LATE_ENTRY = "late_entry"
     OWN_CAMPAIGN = "own_campaign"
+    WINDOW_SHORTENED = "window_shortened"
 
 
 class RefusalCode(StrEnum):

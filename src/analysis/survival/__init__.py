@@ -20,20 +20,32 @@ from analysis.survival.levels import (
     estimate_hazard_ratios,
     tabulate_tests,
 )
+from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.proportional import Proportional, check_proportional
 from analysis.survival.retention import Retention, fit_retention, project_retention
 from analysis.survival.rules import MILESTONES, Rules
 from analysis.survival.stay import ExpectedExits, Now, Stay, count_now, estimate_exits, estimate_stay, gather
 from analysis.survival.turnbull import Turnbull, estimate_turnbull, read_turnbull
+from analysis.survival.validation import (
+    Brier,
+    Calibration,
+    Discrimination,
+    measure_brier,
+    measure_calibration,
+    measure_concordance,
+)
 from analysis.survival.visits import Visits, estimate_alive, expect_visits, fit_visits
 
 __all__ = [
     "MILESTONES",
     "Aft",
     "AftChoice",
+    "Brier",
+    "Calibration",
     "CohortLoss",
     "Concordance",
     "Cox",
+    "Discrimination",
     "ExpectedExits",
     "GroupWatch",
     "ImmortalTime",
@@ -50,6 +62,7 @@ __all__ = [
     "Visits",
     "answered",
     "check_proportional",
+    "clip_window",
     "compare_aft",
     "compare_groupings",
     "compare_levels",
@@ -72,6 +85,9 @@ __all__ = [
     "fit_visits",
     "gather",
     "last_day_of",
+    "measure_brier",
+    "measure_calibration",
+    "measure_concordance",
     "project_aft",
     "project_cox",
     "project_retention",
@@ -80,4 +96,5 @@ __all__ = [
     "show_immortal_time",
     "tabulate_tests",
     "watch_groups",
+    "weigh_outcomes",
 ]
