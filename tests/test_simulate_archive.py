@@ -8,8 +8,11 @@ import duckdb
 import numpy as np
 import pytest
 
-from analysis.intake import import_sources
+from analysis.config import read_config
+from analysis.curves import estimate_at, estimate_survival
+from analysis.intake import import_sources, open_tables
 from analysis.simulate.archive import ArchiveParameters, write_archive
+from analysis.summaries import count_stays, find_stays
 
 SMALL = ArchiveParameters(n_groups=12, n_looks=20, days_before=15, joins_per_day=1.5, dissolved=2, handed_over=3)
 
@@ -35,6 +38,21 @@ def test_the_import_brackets_every_leaving(tmp_path: Path) -> None:
     ended = both["leave_reason"] == "group_dissolved"
     assert set(both["group"][ended]) == {0, 1}
     assert (both["left"][ended] <= SMALL.first_look + 10 * 86_400).all()
+
+
+def test_stays_read_back_from_looks_recover_the_truth(tmp_path: Path) -> None:
+    """Half of these joined before the first look: taken as watched from joining on they put S(30) 0.1 too high."""
+    p = ArchiveParameters(n_groups=40, n_looks=60, days_before=60, joins_per_day=1, dissolved=0, handed_over=0)
+    truth = write_archive(tmp_path / "looks", rng=np.random.default_rng(6), parameters=p)
+    import_sources([tmp_path / "looks"], into=tmp_path / "club")
+    settings = read_config(tmp_path / "club" / "community.yml")
+    stays = find_stays(open_tables(settings), churn=settings.churn)
+    counts = count_stays(stays)
+    at = estimate_at(estimate_survival(counts), days=(7, 30)).set_index("day")["survival"]
+    true = truth.survival.set_index("day")["survival"]
+    assert (at - true[[7, 30]]).abs().max() < 0.03
+    naive = estimate_at(estimate_survival(counts.assign(n_entered=0)), days=(30,))["survival"].iloc[0]
+    assert naive - true[30] > 0.08
 
 
 def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:

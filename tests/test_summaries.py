@@ -146,6 +146,35 @@ def test_who_is_in_a_group_that_nobody_looks_at_is_out_of_sight_not_there():
     assert count_present(tables, churn=Churn())["n_present"].sum() == 4
 
 
+def test_who_was_there_before_the_first_look_counts_from_then_on():
+    """Groups g and h were first looked at on day 50. Of g only looks tell; h's leavings are recorded, with their day.
+
+    a: in g since 10, there on every look: at risk only after day 39, the eve of the look. b: in g since 10, gone at the
+    look of day 51: left on day 50, 40 days. c: joined g on the eve of the look: from the start. d and e: of h, from the
+    start, and d's leaving before the first look is known. Whoever left g before day 50 stands nowhere.
+    """
+    tables = MemoryTables(
+        as_of_day=100,
+        snapshots=[{"source": "s", "group_id": g, "taken_at": d} for g in "gh" for d in range(50, 101)],
+        memberships=[
+            membership("a", "g", 10),
+            {**membership("b", "g", 10), "left_after": 50, "left_by": 51},
+            membership("c", "g", 49),
+            membership("d", "h", 10, 30, "self_quit"),
+            membership("e", "h", 20),
+        ],
+    )
+    assert triples(stays_of(tables)) == {
+        "a": [(39, 83, 0)],
+        "b": [(39, 40, 1)],
+        "c": [(0, 44, 0)],
+        "d": [(0, 20, 1)],
+        "e": [(0, 73, 0)],
+    }
+    later = triples(stays_of(tables, tracking_from=dt.date(1970, 3, 2)))  # day 60
+    assert later == {"a": [(50, 83, 0)], "c": [(11, 44, 0)], "e": [(40, 73, 0)]}
+
+
 def test_leaving_of_members_where_there_are_no_memberships():
     """On two platforms: gone from one on 20, from the other on 50: the person left on 50."""
     rows = [

@@ -90,7 +90,8 @@ def find_stays(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.La
     LazyFrame
         ``member_id, spell, group_id, joined_day, entry_days, duration_days, event_observed`` (0 or 1),
         ``leave_reason``, and the columns of ``by``. ``entry_days`` above 0 belongs to those who joined before
-        ``tracking_from``: at risk only after that day. Who was gone by then could not be seen and is not here.
+        ``tracking_from``, or before the first look at their group where leaving is known from looks alone: at risk
+        only after that. Who was gone by then could not be seen and is not here.
 
     Raises
     ------
@@ -110,7 +111,11 @@ def find_stays(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.La
         check_silence(tables, churn=churn)
         find = _by_first_silence if leaving == "first_silence" else _by_last_seen
         stays = find(tables, churn=churn, cut=cut, columns=of_members)
-        stays = stays.with_columns(spell=nw.lit(1, dtype=nw.Int32), leave_reason=nw.lit(None, dtype=nw.String))
+        stays = stays.with_columns(
+            spell=nw.lit(1, dtype=nw.Int32),
+            leave_reason=nw.lit(None, dtype=nw.String),
+            watched_days=nw.lit(0, dtype=nw.Int32),
+        )
         stays = add_home_group(stays, tables) if of_groups or HOME in by else _without_group(stays)
     stays = _follow(add_group_columns(stays, tables, of_groups), churn=churn, cut=cut)
     return fill_unknown(stays.select(*STAY_COLUMNS, *of_members, *of_groups), tables, by)
@@ -139,23 +144,38 @@ def _follow(stays: nw.LazyFrame, *, churn: Churn, cut: int) -> nw.LazyFrame:
     stays = stays.filter(nw.col("joined_day") <= cut).with_columns(
         duration_days=(nw.col("stop_day").fill_null(cut) - nw.col("joined_day")).cast(nw.Int32)
     )
-    entry: nw.Expr = nw.lit(0, dtype=nw.Int32)
+    entry = nw.col("watched_days")
     if tracking_from := _tracking_day(churn):
-        entry = (nw.lit(tracking_from) - nw.col("joined_day")).clip(lower_bound=0).cast(nw.Int32)
-    stays = stays.with_columns(entry_days=entry)
-    if tracking_from:
-        stays = stays.filter((nw.col("entry_days") == 0) | (nw.col("duration_days") > nw.col("entry_days")))
+        entry = nw.max_horizontal(entry, nw.lit(tracking_from) - nw.col("joined_day"))
+    stays = stays.with_columns(entry_days=entry.cast(nw.Int32))
+    stays = stays.filter((nw.col("entry_days") == 0) | (nw.col("duration_days") > nw.col("entry_days")))
     return stays.filter(nw.col("duration_days") > 0) if churn.zero_day == "drop" else stays
 
 
 def _by_leaving(tables: Tables, *, away_days: int, cut: int) -> nw.LazyFrame:
     left = nw.col("left_day") <= cut  # null while present
     theirs = ~nw.col("leave_reason").is_in(NOT_THEIR_CHOICE)
-    return find_spells(tables, away_days=away_days).with_columns(
+    return _add_watch(find_spells(tables, away_days=away_days), tables).with_columns(
         stop_day=nw.when(left).then(nw.col("left_day")),
         event_observed=nw.when(left & theirs).then(1).otherwise(0).cast(nw.Int32),
         leave_reason=nw.when(left).then(nw.col("leave_reason")),
     )
+
+
+def _add_watch(spells: nw.LazyFrame, tables: Tables) -> nw.LazyFrame:
+    """Return the spells with ``watched_days``: tenure on the eve of the first look at a group that only looks tell of.
+
+    Who had left such a group before its first look stands in no table; to count those who had not from joining on would
+    take the others for people who never were.
+    """
+    if not tables.has("memberships", "left_after") or not tables.has("snapshots", "taken_at"):
+        return spells.with_columns(watched_days=nw.lit(0, dtype=nw.Int32))
+    looks = tables.frame("snapshots").group_by(HOME).agg(look_day=nw.col("taken_day").min())
+    if tables.has("memberships", "left_at"):
+        exact = tables.frame("memberships").filter(~nw.col("left_day").is_null()).select(HOME).unique()
+        looks = looks.join(exact, on=HOME, how="anti")
+    eve = nw.col("look_day").fill_null(0) - 1 - nw.col("joined_day")  # those there at a look were there the day before
+    return spells.join(looks, on=HOME, how="left").with_columns(watched_days=eve.clip(lower_bound=0)).drop("look_day")
 
 
 def _by_last_seen(tables: Tables, *, churn: Churn, cut: int, columns: Sequence[str]) -> nw.LazyFrame:  # noqa: ARG001
