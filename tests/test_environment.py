@@ -22,9 +22,11 @@ def declared(root: Path) -> dict[str, SpecifierSet]:
 
 
 def conda(root: Path) -> dict[str, SpecifierSet]:
-    lines = yaml.safe_load((root / "environment.yml").read_text("utf-8"))["dependencies"]
-    pairs = [line.split(" ", 1) for line in lines if isinstance(line, str) and line != "pip"]
-    return {canonicalize_name(CONDA_NAMES.get(name, name)): SpecifierSet(spec) for name, spec in pairs}
+    *lines, last = yaml.safe_load((root / "environment.yml").read_text("utf-8"))["dependencies"]
+    pairs = [line.split(" ", 1) for line in lines if line != "pip"]
+    by_conda = {canonicalize_name(CONDA_NAMES.get(name, name)): SpecifierSet(spec) for name, spec in pairs}
+    by_pip = [Requirement(line) for line in last["pip"] if line != "-e ."]
+    return by_conda | {canonicalize_name(found.name): found.specifier for found in by_pip}
 
 
 def test_environment_yml_repeats_pyproject(root: Path) -> None:
