@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import time
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -12,11 +14,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from analysis import labels
+from analysis import cli, labels
 from analysis.cli import app
 from analysis.config import read_config
 from analysis.intake import open_tables, progress
 from analysis.intake.ledger import iso, read_ledger
+from analysis.sample import write_archive_sample
+from analysis.simulate.archive import ArchiveParameters
 
 MEMBERS = "member_id,joined_at\n" + "".join(f"{name},2026-10-0{day}\n" for day, name in enumerate("abcde", start=1))
 
@@ -145,6 +149,32 @@ def test_check_of_nothing_tells_how_to_begin(tmp_path: Path) -> None:
     (tmp_path / "community.yml").write_text("community: club\n")
     code, _, errors = run("check", tmp_path / "community.yml")
     assert (code, "Run: community import SOURCE --into" in errors) == (2, True)
+
+
+def test_a_folder_in_place_of_its_settings_is_answered_with_their_name(tmp_path: Path, into: Path) -> None:
+    for command in ("check", "report"):
+        code, _, errors = run(command, into)
+        assert (code, f"a folder. Its settings are {into / 'community.yml'}" in errors) == (2, True)
+    assert "no such file" in run("check", tmp_path)[2]
+
+
+def test_an_archive_is_written_and_imported_as_the_commands_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ArchiveParameters(n_groups=5, n_looks=30, days_before=10, joins_per_day=1)
+    monkeypatch.setattr(cli, "write_archive_sample", partial(write_archive_sample, parameters=small))
+    folder = tmp_path / "archive"
+    code, said, errors = run("sample", folder, "--kind", "wecom-archive")
+    assert (code, errors) == (0, "")
+    (command,) = [line.removeprefix("Next: community ") for line in said.splitlines()]
+    code, said, errors = run(*command.split())
+    assert (code, errors) == (0, "")
+    assert f"Next: community report {folder / 'community.yml'}" in said
+    truth = json.loads((folder / "truth.json").read_text("utf-8"))
+    records = {record.table: record.n_added for record in read_ledger(folder / "processed").records}
+    assert records["memberships"] == truth["n_stays"] - truth["n_never_seen"]
+    assert records["snapshots"] == 5 * 30
+    assert truth["survival"]["7"] == pytest.approx(0.657047)  # e^-0.42
 
 
 def test_a_source_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from analysis.intake.progress import OnTerminal
 from analysis.intake.storage import count_rows
 from analysis.reports.progress import show_cells
 from analysis.reports.run import RunOutcome, run_report
-from analysis.sample import write_sample
+from analysis.sample import LOOKS, Kind, write_archive_sample, write_sample
 
 
 class _Group(TyperGroup):
@@ -107,9 +107,19 @@ def sample(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to write it, such as data/sample.", show_default=False)
     ],
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            help="community: tables, ready to report. wecom-archive: 90 daily looks at 300 groups, to import."
+        ),
+    ] = Kind.COMMUNITY,
 ) -> None:
-    """Draw the sample community again: nobody in it exists, and what is true of it stands in truth.json."""
-    write_sample(folder)
+    """Draw a simulated community: nobody in it exists, and what is true of it stands in truth.json."""
+    if kind == Kind.WECOM_ARCHIVE:
+        write_archive_sample(folder)
+        _say(_stdout(), f"Next: community import {folder / LOOKS} --into {folder}")
+    else:
+        write_sample(folder)
 
 
 def main() -> None:

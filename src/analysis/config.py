@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from analysis.errors import ConfigError
 from analysis.schema import TABLES
 
+SETTINGS = "community.yml"
+"""How a community's settings are called in its folder."""
+
 Leaving = Literal["explicit", "first_silence", "last_seen"]
 """What counts as leaving: left the last group, first fell silent, or not seen since."""
 
@@ -176,6 +179,8 @@ def find_upwards(path: Path) -> Path:
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / path).is_file():
             return folder / path
+    if (path / SETTINGS).is_file():
+        raise ConfigError(f"{path}: a folder. Its settings are {path / SETTINGS}: name that file.")
     raise ConfigError(f"{path}: no such file, here or in a folder above {Path.cwd().name}/. Check the path.")
 
 
