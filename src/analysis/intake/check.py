@@ -22,7 +22,7 @@ from analysis.intake.storage import name_of
 from analysis.intake.values import TIMES
 from analysis.schema import TABLES, Kind, Table, day_column
 
-_AHEAD = ("calendar",)
+_AHEAD = ("calendar", "experiments")
 """Tables that may speak of days after the export."""
 
 _PUT_RIGHT = ("no_time", "cut_text")

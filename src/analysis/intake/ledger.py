@@ -24,6 +24,9 @@ FILE = "imports.json"
 SOURCES_OF_AS_OF = ("members", "memberships", "activity", "interactions", "events")
 """The tables that must reach a day before that day counts as complete."""
 
+_SOURCES_OF_EXPERIMENTS = ("outcomes",)
+"""The same where an experiment is all there is: its list of arms ends long before its outcomes."""
+
 _COUNTS = ("n_added", "n_changed", "n_unchanged", "n_vanished")
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
 
@@ -147,8 +150,10 @@ def last_complete_day(records: Iterable[ImportRecord], community: Community) -> 
     delivering holds the day back even where another delivers on.
     """
     reached = coverage(records, community)
-    counted = [day for (table, _), day in reached.items() if table in SOURCES_OF_AS_OF] or list(reached.values())
-    return min(counted, default=None)
+    for tables in (SOURCES_OF_AS_OF, _SOURCES_OF_EXPERIMENTS, tuple(table for table, _ in reached)):
+        if counted := [day for (table, _), day in reached.items() if table in tables]:
+            return min(counted)
+    return None
 
 
 def coverage(records: Iterable[ImportRecord], community: Community) -> dict[tuple[str, str], int]:

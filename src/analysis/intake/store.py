@@ -18,7 +18,7 @@ from analysis.schema import TABLES, Kind, day_column
 
 _LAST_SEEN = "last_seen_at"
 _INTERVAL = ("left_after", "left_by")
-_KNOWN_BEFOREHAND = ("calendar",)
+_KNOWN_BEFOREHAND = ("calendar", "experiments")
 """Tables whose days to come are known beforehand."""
 
 
