@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+from scipy import stats
 
 from analysis.errors import Problem, RefusalCode, RefusedAnalysis, SchemaError, WarningCode
 from analysis.survival.clusters import MIN_CLUSTERS
@@ -36,7 +36,7 @@ class Outcomes:
     members, events
         Members, and those who left, as they are.
     cluster
-        Position of each cell's group, empty where members count as independent.
+        Position of each cell's group, -1 where each of its members is one alone; empty where members count as independent.
     """
 
     probability: Floats
@@ -69,8 +69,9 @@ class Outcomes:
 
     @cached_property
     def n_clusters(self) -> int:
-        """Groups; 0 where members count as independent."""
-        return len(np.unique(self.cluster))
+        """Groups, and members alone; 0 where members count as independent."""
+        alone = self.cluster < 0
+        return len(np.unique(self.cluster[~alone])) + int(np.rint(self.members[alone].sum())) if len(alone) else 0
 
     @property
     def warnings(self) -> tuple[WarningCode, ...]:
@@ -85,15 +86,18 @@ class Outcomes:
     def variance(self, of_left: Floats, of_stayed: Floats) -> float:
         """Return the variance of a sum of contributions: what each leaver and each stayer of a cell adds to an estimate.
 
-        With groups their sums are squared, times G / (G − 1); the weights are taken as known, which is on the safe
+        With groups, sums within them are squared, times G / (G − 1); the weights are taken as known, which is on the safe
         side (Graf et al. 1999).
         """
+        squares = self.left * self.weight * of_left**2 + self.stayed * self.weight * of_stayed**2
         if not self.n_clusters:
-            return float(self.left * self.weight @ of_left**2 + self.stayed * self.weight @ of_stayed**2)
-        share = self.left * of_left + self.stayed * of_stayed
-        groups = sparse.csr_array((share, (self.cluster, np.zeros(len(share), dtype=int)))).toarray()
-        size = self.n_clusters
-        return float((groups**2).sum() * size / (size - 1)) if size > 1 else float("nan")
+            return float(squares.sum())
+        alone, size = self.cluster < 0, self.n_clusters
+        if size == 1:
+            return float("nan")
+        share = (self.left * of_left + self.stayed * of_stayed)[~alone]
+        groups = np.bincount(self.cluster[~alone], weights=share)
+        return float((squares[alone].sum() + groups @ groups) * size / (size - 1))
 
     def quantile(self, confidence: float) -> float:
         """Return the two-sided quantile that goes with :meth:`variance`: normal, or Student's on groups less one."""
@@ -138,7 +142,7 @@ def read_outcomes(cells: pd.DataFrame, *, cluster: str = "", min_cell: int = 1) 
         weight=weight,
         members=members,
         events=events,
-        cluster=_number(cells[cluster]) if cluster else np.zeros(0, dtype=np.int64),
+        cluster=pd.factorize(cells[cluster])[0].astype(np.int64) if cluster else np.zeros(0, dtype=np.int64),
     )
     if outcomes.n < min_cell:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": outcomes.n, "needed": min_cell})
@@ -225,14 +229,6 @@ def _chance_watched(days: Ints, events: Floats, lost: Floats, *, until: int) -> 
     at_risk = (gone + unseen)[::-1].cumsum()[::-1] - gone  # who leaves on a day is not lost on it
     still = np.cumprod(1 - np.divide(unseen, at_risk, out=np.zeros(size), where=at_risk > 0))
     return np.append(1.0, still)[: until + 1]
-
-
-def _number(names: pd.Series) -> Ints:
-    """Number the groups; members without one are groups of their own, as far as cells tell them apart."""
-    code, found = pd.factorize(names)
-    alone = np.flatnonzero(code < 0)
-    code[alone] = len(found) + np.arange(len(alone))
-    return code.astype(np.int64)
 
 
 def _refuse(found: Iterable[tuple[str, str, int | None]]) -> None:
