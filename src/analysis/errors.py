@@ -64,6 +64,14 @@ class WarningCode(StrEnum):
     LATE_ENTRY = "late_entry"
     OWN_CAMPAIGN = "own_campaign"
     WINDOW_SHORTENED = "window_shortened"
+    FEW_GROUPS_PER_ARM = "few_groups_per_arm"
+    FEW_DF = "few_df"
+    PAIRS_BROKEN = "pairs_broken"
+    ALPHA_OUT_OF_REACH = "alpha_out_of_reach"
+    INTERVAL_UNBOUNDED = "interval_unbounded"
+    NO_RELATIVE = "no_relative"
+    GROUPS_WITHOUT_OUTCOME = "groups_without_outcome"
+    ESTIMANDS_DISAGREE = "estimands_disagree"
 
 
 class RefusalCode(StrEnum):
@@ -93,6 +101,14 @@ class RefusalCode(StrEnum):
     NO_SNAPSHOTS = "no_snapshots"
     ONE_PLATFORM = "one_platform"
     IDS_DO_NOT_MATCH = "ids_do_not_match"
+    ONE_ARM = "one_arm"
+    ONE_GROUP_PER_ARM = "one_group_per_arm"
+    UNIT_IN_TWO_ARMS = "unit_in_two_arms"
+    DUPLICATED_UNIT = "duplicated_unit"
+    NO_OUTCOMES = "no_outcomes"
+    CONSTANT_METRIC = "constant_metric"
+    STRATUM_WITH_ONE_ARM = "stratum_with_one_arm"
+    NO_PRE_PERIOD = "no_pre_period"
 
 
 @dataclass(eq=False)
