@@ -73,6 +73,12 @@ class Aft:
         """Of log days, the intercept first."""
         return self.table["coefficient"].to_numpy()
 
+    def survive(self, x: Floats, days: Floats) -> Floats:
+        """Return the share that stays beyond each day, shape (profiles, days), for columns ``x`` of the design."""
+        location = np.hstack([np.ones((len(x), 1)), x]) @ self.coefficients
+        z = (np.log(np.maximum(days, 1e-300)) - location[:, None]) / self.scale
+        return np.exp(SHAPES[self.distribution].survival(z)[0])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AftChoice:
@@ -232,12 +238,7 @@ def project_aft(aft: Aft, profiles: pd.DataFrame, *, days: Iterable[int]) -> pd.
     """
     days = np.asarray(list(days), dtype=float)
     x = design.encode(profiles, aft.terms) if aft.terms else np.zeros((len(profiles), 0))
-    location = np.hstack([np.ones((len(x), 1)), x]) @ aft.coefficients
-    z = (np.log(np.maximum(days, 1e-300)) - location[:, None]) / aft.scale
-    survival = np.exp(SHAPES[aft.distribution].survival(z)[0])
-    known = np.where(days > aft.last_day, np.nan, 1.0)
-    repeated = profiles.loc[profiles.index.repeat(len(days))].reset_index(drop=True)
-    return repeated.assign(day=np.tile(days.astype(np.int64), len(profiles)), survival=(survival * known).ravel())
+    return design.lay_out(profiles, days=days, last_day=aft.last_day, survival=aft.survive(x, days))
 
 
 def _doubts(times: Times) -> tuple[WarningCode, ...]:

@@ -206,17 +206,14 @@ def project_cox(cox: Cox, profiles: pd.DataFrame, *, days: Iterable[int]) -> pd.
     survival = np.exp(-hazard)
     quantile = stats.norm.ppf((1 + cox.confidence) / 2)
     factor = np.exp(quantile * np.divide(error, hazard, out=np.full_like(hazard, np.nan), where=hazard > 0))
-    known = np.where(days > cox.last_day, np.nan, 1.0)
-    values = {
-        "survival": survival,
-        "std_error": survival * error,
-        "ci_low": survival**factor,
-        "ci_high": survival ** (1 / factor),
-    }
-    repeated = profiles.loc[profiles.index.repeat(len(days))].reset_index(drop=True)
-    return repeated.assign(
-        day=np.tile(days.astype(np.int64), len(profiles)),
-        **{name: (value * known).ravel() for name, value in values.items()},
+    return design.lay_out(
+        profiles,
+        days=days,
+        last_day=cox.last_day,
+        survival=survival,
+        std_error=survival * error,
+        ci_low=survival**factor,
+        ci_high=survival ** (1 / factor),
     )
 
 

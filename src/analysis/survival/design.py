@@ -220,6 +220,20 @@ def tabulate(
     )
 
 
+def lay_out(profiles: pd.DataFrame, *, days: Floats, last_day: float, **values: Floats) -> pd.DataFrame:
+    """Return one row per profile and day: the profile, ``day`` and ``values``, nan beyond ``last_day``.
+
+    Parameters
+    ----------
+    values
+        Shape (profiles, days).
+    """
+    known = np.where(days > last_day, np.nan, 1.0)
+    repeated = profiles.loc[profiles.index.repeat(len(days))].reset_index(drop=True)
+    named = {name: (value * known).ravel() for name, value in values.items()}
+    return repeated.assign(day=np.tile(days.astype(np.int64), len(profiles)), **named)
+
+
 def _refuse_rows(found: Any) -> None:
     problems = [
         Problem(file="rows", column=column, rule=rule, n_rows=n_rows, remedy="Correct the rows before the model")
