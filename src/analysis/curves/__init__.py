@@ -10,6 +10,7 @@ module        holds
 ``panel``     counts → one dense table per level and day, checked
 ``influence`` what one cluster of members contributes to an estimate
 ``estimate``  curves, medians, restricted means of each level
+``ahead``     what lies ahead of those who have already stayed for some time
 ``logrank``   tests of whole curves
 ``compare``   differences between levels, of loss and of restricted mean
 ============  ==========================================================

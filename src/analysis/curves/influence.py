@@ -100,6 +100,11 @@ def sum_by_cluster(panel: Panel, *, weights: Floats, hazard: Floats) -> Floats:
     return add_up(rows.cluster * shape[1] + rows.level, share, shape=shape)
 
 
+def sum_variance(panel: Panel, *, weights: Floats) -> Floats:
+    """Return the variance by level of an estimate that moves by Σ_s w(s) [dN(s) − Y(s) h(s)]; weights of shape (levels, days)."""
+    return _gather(panel, value=np.zeros(len(panel.levels)), weights=weights).variance
+
+
 def curve_variance(panel: Panel) -> Floats:
     """Return the variance of S at every day, shape (levels, days): by clusters, or Greenwood's without them."""
     if not panel.clustered:

@@ -22,6 +22,7 @@ from analysis.survival.levels import (
 )
 from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.proportional import Proportional, check_proportional
+from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining
 from analysis.survival.retention import Retention, fit_retention, project_retention
 from analysis.survival.rules import MILESTONES, Rules
 from analysis.survival.stay import ExpectedExits, Now, Stay, count_now, estimate_exits, estimate_stay, gather
@@ -54,6 +55,7 @@ __all__ = [
     "LevelComparison",
     "Now",
     "Proportional",
+    "Remaining",
     "Retention",
     "Rules",
     "Stay",
@@ -90,10 +92,12 @@ __all__ = [
     "measure_concordance",
     "project_aft",
     "project_cox",
+    "project_leaving",
     "project_retention",
     "read_turnbull",
     "score_rows",
     "show_immortal_time",
+    "tabulate_remaining",
     "tabulate_tests",
     "watch_groups",
     "weigh_outcomes",
