@@ -59,10 +59,12 @@ class WarningCode(StrEnum):
     ALL_LEFT_AT_ONCE = "all_left_at_once"
     CURVE_CUT = "curve_cut"
     GROUPS_MERGED = "groups_merged"
+    GROUPS_THINNED = "groups_thinned"
     HORIZON_SHORTENED = "horizon_shortened"
     LAST_VISIT_SO_FAR = "last_visit_so_far"
     LATE_ENTRY = "late_entry"
     OWN_CAMPAIGN = "own_campaign"
+    SHAPE_IN_DOUBT = "shape_in_doubt"
     WINDOW_SHORTENED = "window_shortened"
     FEW_GROUPS_PER_ARM = "few_groups_per_arm"
     FEW_DF = "few_df"
@@ -72,6 +74,9 @@ class WarningCode(StrEnum):
     NO_RELATIVE = "no_relative"
     GROUPS_WITHOUT_OUTCOME = "groups_without_outcome"
     ESTIMANDS_DISAGREE = "estimands_disagree"
+    INFORMATION_FELL = "information_fell"
+    MEMBERS_IN_BOTH_ARMS = "members_in_both_arms"
+    MISSING_DIFFERS = "missing_differs"
 
 
 class RefusalCode(StrEnum):
@@ -87,7 +92,10 @@ class RefusalCode(StrEnum):
     TOO_FEW_EVENTS = "too_few_events"
     TOO_FEW_GROUPS = "too_few_groups"
     ONE_LEVEL = "one_level"
+    SEPARATED = "separated"
     KNOWN_TOO_LATE = "known_too_late"
+    KNOWN_LATER = "known_later"
+    SAYS_THE_SAME = "says_the_same"
     COHORTS_UNDER_LAST_SEEN = "cohorts_under_last_seen"
     NO_COMPLETE_COHORT = "no_complete_cohort"
     INTERVAL_CENSORED = "interval_censored"
@@ -109,6 +117,19 @@ class RefusalCode(StrEnum):
     CONSTANT_METRIC = "constant_metric"
     STRATUM_WITH_ONE_ARM = "stratum_with_one_arm"
     NO_PRE_PERIOD = "no_pre_period"
+    NO_ASSIGNMENTS = "no_assignments"
+    OUTCOME_BEFORE_ASSIGNMENT = "outcome_before_assignment"
+    NOT_A_PROPORTION = "not_a_proportion"
+    SPREAD_LOST = "spread_lost"
+    NOT_WATCHED_SO_LONG = "not_watched_so_long"
+    NO_PLANNED_LOOK = "no_planned_look"
+    NO_LOOK_YET = "no_look_yet"
+    UNPLANNED_LOOK = "unplanned_look"
+    TOO_FEW_FOR_ANY_LOOK = "too_few_for_any_look"
+    NO_MARGIN = "no_margin"
+    DRAWN_BY_GROUP = "drawn_by_group"
+    SEGMENT_AFTER_ASSIGNMENT = "segment_after_assignment"
+    NO_LIFT = "no_lift"
 
 
 @dataclass(eq=False)

@@ -66,7 +66,7 @@ _DESIGN = {
         kind=Kind.TEXT,
         required=True,
         headers=("primary", "north_star", "主要指标", "核心指标", "主指标"),
-        note="the outcome that decides",
+        note="the outcome that decides; several: `stay;spend`",
     ),
     "metrics": Column(
         kind=Kind.TEXT, headers=("secondary_metrics", "其他指标", "次要指标"), note="other outcomes: `spend;posts`"

@@ -4,6 +4,14 @@ Everything here is written once, against narwhals lazy frames, and runs where th
 Spark on a cluster. Days are integers, so that no engine's dates are asked.
 """
 
+from analysis.summaries.assignments import (
+    Population,
+    check_assignments,
+    count_assigned,
+    count_both_arms,
+    count_later_joiners,
+    find_assigned,
+)
 from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
 from analysis.summaries.churn import ChurnCounts, count_churn, find_known_day
 from analysis.summaries.counts import (
@@ -15,6 +23,7 @@ from analysis.summaries.counts import (
     count_recent,
     count_stays,
 )
+from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units
 from analysis.summaries.intervals import count_looks
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
@@ -24,25 +33,35 @@ from analysis.summaries.tables import Tables
 
 __all__ = [
     "HISTORY_SHARE",
+    "UNITS",
     "WIDE_MOST",
     "ChurnCounts",
+    "Metric",
     "Period",
+    "Population",
     "QualityCounts",
     "Run",
     "Tables",
     "add_cohort",
     "add_early_activity",
+    "check_assignments",
     "check_silence",
     "choose_leaving",
+    "count_assigned",
+    "count_both_arms",
     "count_churn",
     "count_cohorts",
     "count_daily",
     "count_landmark",
+    "count_later_joiners",
     "count_looks",
+    "count_outcomes",
     "count_present",
     "count_quality",
     "count_recent",
     "count_stays",
+    "count_units",
+    "find_assigned",
     "find_campaigns",
     "find_cut",
     "find_followup_end",

@@ -1,0 +1,276 @@
+"""Outcomes of an experiment: from members to one row of sums per metric and unit. The tests read nothing else.
+
+The *units frame*: ``metric, variant, unit_id, stratum, n_assigned, n, sum_y, sum_yy, sum_d, sum_dd, sum_yd, sum_x,
+sum_xx, sum_yx, sum_dx``, one row per metric and group where groups were drawn to the arms, one per metric, arm and
+stratum (``unit_id`` "") where members were. y is the outcome (0 or 1 for yes or no), d the denominator of a ratio, x
+the figure before the experiment; what a metric lacks is nan. ``n_assigned`` members were there at assignment, of ``n``
+the outcome is known, and the sums run over these: n_assigned − n outcomes are missing, never dropped in silence.
+
+Sums are the engine's, in double precision and about zero: a spread below 1e-5 of the mean cannot be told from them,
+and :mod:`analysis.experiments.moments` refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.summaries.assignments import UNIT_KEYS, Population, check_assignments, find_assigned
+from analysis.summaries.tables import Tables
+
+SUMS = ("sum_y", "sum_yy", "sum_d", "sum_dd", "sum_yd", "sum_x", "sum_xx", "sum_yx", "sum_dx")
+UNITS = ("metric", *UNIT_KEYS, "n_assigned", "n", *SUMS)
+"""Columns of the units frame, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One outcome, and where its figures stand.
+
+    Parameters
+    ----------
+    name
+        What it is called from here on.
+    value
+        Column of a wide table, or metric of ``outcomes``; by default the name itself.
+    per
+        The same of the denominator, where the metric is a ratio of sums.
+    before
+        Column of a wide table with the figure before the experiment. In ``outcomes`` it is the same metric in the
+        period ``pre``, unless another metric is named here.
+    """
+
+    name: str
+    value: str = ""
+    per: str = ""
+    before: str = ""
+
+    @property
+    def column(self) -> str:
+        """Where the figure stands."""
+        return self.value or self.name
+
+
+def count_units(
+    members: nw.LazyFrame,
+    *,
+    metrics: Sequence[Metric | str],
+    variant: str = "variant",
+    group: str = "",
+    stratum: str = "",
+) -> pd.DataFrame:
+    """Add up a table of one row per member, in one pass over all metrics.
+
+    Parameters
+    ----------
+    members
+        Everybody who was there at assignment, in the assigned arm: ``variant``, perhaps ``group`` and ``stratum``,
+        and the columns of the metrics; empty where an outcome is not known. Rows without an arm are left out.
+    metrics
+        Outcomes; a name alone is a column.
+    variant
+        Column of the arm.
+    group
+        Column of the group, where groups were drawn.
+    stratum
+        Column of the stratum or pair.
+
+    Returns
+    -------
+    DataFrame
+        The units frame. Who has no figure from before is given the mean of all who have one, the same in every arm.
+    """
+    asked = [each if isinstance(each, Metric) else Metric(name=each) for each in metrics]
+    keys = {"variant": variant, "unit_id": group, "stratum": stratum}
+    there = {name: column for name, column in keys.items() if column}
+    sums = {f"{place} {name}": each for place, metric in enumerate(asked) for name, each in _sums_of(metric).items()}
+    named = members.with_columns(**{name: nw.col(column) for name, column in there.items()})
+    found = named.group_by(*there).agg(n_assigned=nw.len(), **sums).collect().to_pandas()
+    found = found[found["variant"].notna()]
+    parts = [_part(found, place, metric) for place, metric in enumerate(asked)]
+    return arrange(pd.concat(parts, ignore_index=True))
+
+
+def count_outcomes(
+    tables: Tables,
+    *,
+    experiment_id: str,
+    unit: str,
+    metrics: Sequence[Metric | str],
+    population: Population = "present",
+    both_arms: str = "keep",
+    strata: str = "",
+    check: bool = True,
+) -> pd.DataFrame:
+    """Add up the ``outcomes`` of an experiment: those after assignment, beside those before.
+
+    Parameters
+    ----------
+    tables
+        Checked tables.
+    experiment_id
+        Which experiment.
+    unit, population, both_arms, strata
+        Who counts, see :func:`analysis.summaries.find_assigned`.
+    metrics
+        Outcomes, by their name in ``outcomes``.
+    check
+        Whether :func:`analysis.summaries.check_assignments` is asked first.
+
+    Returns
+    -------
+    DataFrame
+        The units frame; a unit without any outcome has a row with ``n`` 0.
+
+    Raises
+    ------
+    RefusedAnalysis
+        A table is missing; a unit was drawn twice or to two arms; an outcome after assignment lies before it.
+    """
+    if not tables.has("outcomes", "value"):
+        raise RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "outcomes"})
+    if check:
+        check_assignments(tables, experiment_id=experiment_id, unit=unit)
+    asked = [each if isinstance(each, Metric) else Metric(name=each) for each in metrics]
+    assigned = find_assigned(
+        tables, experiment_id=experiment_id, unit=unit, population=population, both_arms=both_arms, strata=strata
+    )
+    drawn = assigned.group_by(*UNIT_KEYS).agg(n_assigned=nw.len()).collect().to_pandas()
+    long = _Long(tables=tables, experiment_id=experiment_id, assigned=assigned, by_group=unit == "group")
+    simple = [metric for metric in asked if not metric.per]
+    found = [long.add_up(simple)] if simple else []
+    found += [long.add_up([metric]) for metric in asked if metric.per]
+    sums = pd.concat(found, ignore_index=True)
+    every = pd.MultiIndex.from_product([[metric.name for metric in asked], drawn.index], names=["metric", "row"])
+    whole = every.to_frame(index=False).merge(drawn, left_on="row", right_index=True).drop(columns="row")
+    return arrange(whole.merge(sums, on=["metric", *UNIT_KEYS], how="left"))
+
+
+def arrange(units: pd.DataFrame) -> pd.DataFrame:
+    """Return a units frame with all its columns, in order, and rows sorted; sums that nobody made are nan."""
+    units = units.assign(**{name: "" for name in ("unit_id", "stratum") if name not in units})
+    units = units.assign(**{name: np.nan for name in SUMS if name not in units})
+    none = units["n"].fillna(0) == 0
+    units = units.assign(n=units["n"].fillna(0).astype("int64"), n_assigned=units["n_assigned"].astype("int64"))
+    units[["sum_y", "sum_yy"]] = units[["sum_y", "sum_yy"]].mask(none, 0.0)
+    texts = dict.fromkeys(("variant", "unit_id", "stratum"), "object")
+    units = units.astype(texts | dict.fromkeys(SUMS, "float64")).fillna({"unit_id": "", "stratum": ""})
+    order = pd.Categorical(units["metric"], categories=units["metric"].unique(), ordered=True)
+    ranked = units.assign(metric=order).sort_values(["metric", *UNIT_KEYS], ignore_index=True)
+    return ranked.assign(metric=ranked["metric"].astype(object))[list(UNITS)]
+
+
+def _sums_of(metric: Metric) -> dict[str, nw.Expr]:
+    y, per, before = (nw.col(name).cast(nw.Float64) for name in (metric.column, metric.per, metric.before))
+    return _add_up(y, per=per if metric.per else None, before=before if metric.before else None)
+
+
+def _add_up(y: nw.Expr, *, per: nw.Expr | None, before: nw.Expr | None) -> dict[str, nw.Expr]:
+    """Return the sums of one metric; null times anything is null, so that only whole rows are added."""
+    known, d, x = ~y.is_null(), per, before
+    if d is not None:
+        known = known & ~d.is_null()
+        y, d = nw.when(known).then(y), nw.when(known).then(d)
+    sums = {"n": y.count(), "sum_y": y.sum(), "sum_yy": (y * y).sum()}
+    if d is not None:
+        sums |= {"sum_d": d.sum(), "sum_dd": (d * d).sum(), "sum_yd": (y * d).sum()}
+    if x is not None:
+        x = nw.when(known).then(x)
+        sums |= {"n_x": x.count(), "sum_x": x.sum(), "sum_xx": (x * x).sum(), "sum_yx": (y * x).sum()}
+        sums["y_without"] = nw.when(x.is_null()).then(y).sum()
+        if d is not None:
+            sums |= {"sum_dx": (d * x).sum(), "d_without": nw.when(x.is_null()).then(d).sum()}
+    return sums
+
+
+def _part(found: pd.DataFrame, place: int, metric: Metric) -> pd.DataFrame:
+    """Return the rows of one metric from the wide sums of all."""
+    prefix = f"{place} "
+    own = [name for name in found if name.startswith(prefix)]
+    keys = [name for name in (*UNIT_KEYS, "n_assigned") if name in found]
+    part = found[[*keys, *own]].rename(columns=lambda name: name.removeprefix(prefix))
+    return fill_before(part.assign(metric=metric.name))
+
+
+def fill_before(sums: pd.DataFrame) -> pd.DataFrame:
+    """Give members without a figure from before the mean of those with one, over all arms.
+
+    A constant that knows no arm leaves the adjusted difference unbiased, and its variance as it comes out of the sums.
+    """
+    if "n_x" not in sums:
+        return sums
+    n_x, lacking = sums["n_x"].sum(), sums["n"] - sums["n_x"]
+    if not n_x:
+        return sums.assign(sum_x=np.nan, sum_xx=np.nan, sum_yx=np.nan, sum_dx=np.nan)
+    mean = sums["sum_x"].sum() / n_x
+    filled = sums.assign(
+        sum_x=sums["sum_x"].fillna(0) + lacking * mean,
+        sum_xx=sums["sum_xx"].fillna(0) + lacking * mean**2,
+        sum_yx=sums["sum_yx"].fillna(0) + sums["y_without"].fillna(0) * mean,
+    )
+    if "sum_dx" in sums:
+        filled["sum_dx"] = sums["sum_dx"].fillna(0) + sums["d_without"].fillna(0) * mean
+    return filled
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Long:
+    """The long table of one experiment, joined with who was assigned."""
+
+    tables: Tables
+    experiment_id: str
+    assigned: nw.LazyFrame
+    by_group: bool
+
+    def add_up(self, metrics: Sequence[Metric]) -> pd.DataFrame:
+        """Return the sums of several plain metrics, or of one ratio, by metric and unit."""
+        after = self._rows("post", [metric.column for metric in metrics]).rename({"value": "y"})
+        whose = self._whose
+        rows = after.join(self.assigned.select(*dict.fromkeys([*whose, *UNIT_KEYS])), on=whose)
+        per = metrics[0].per
+        if per:
+            below = self._rows("post", [per]).drop("metric").rename({"value": "d"})
+            rows = rows.join(below, on=whose, how="left")
+        earlier = self._earlier(metrics)
+        if earlier is not None:
+            rows = rows.join(earlier.rename({"value": "x"}), on=[*whose, "metric"], how="left")
+        sums = _add_up(nw.col("y"), per=nw.col("d") if per else None, before=None if earlier is None else nw.col("x"))
+        found = rows.group_by("metric", *UNIT_KEYS).agg(**sums).collect().to_pandas()
+        names = {metric.column: metric.name for metric in metrics}
+        filled = [fill_before(part) for _, part in found.groupby("metric", sort=False)]
+        whole = pd.concat(filled, ignore_index=True) if filled else found
+        return whole.assign(metric=whole["metric"].map(names)).drop(
+            columns=["n_x", "y_without", "d_without"], errors="ignore"
+        )
+
+    @property
+    def _whose(self) -> list[str]:
+        """What names a member's row: also the group, where outcomes tell it and groups were drawn."""
+        with_group = self.by_group and self.tables.has("outcomes", "group_id")
+        return ["member_id", "unit_id"] if with_group else ["member_id"]
+
+    def _rows(self, period: str, metrics: Iterable[str]) -> nw.LazyFrame:
+        wanted = (nw.col("experiment_id") == self.experiment_id) & (nw.col("period") == period)
+        rows = self.tables.frame("outcomes").filter(wanted & nw.col("metric").is_in(list(metrics)))
+        if "unit_id" in self._whose:
+            rows = rows.with_columns(unit_id="group_id")
+        return rows.select(*self._whose, "metric", nw.col("value").cast(nw.Float64))
+
+    def _earlier(self, metrics: Sequence[Metric]) -> nw.LazyFrame | None:
+        """Return the figures from before under the names of their metrics; None where there are none."""
+        sources = {metric.column: metric.before or metric.column for metric in metrics}
+        rows = self._rows("pre", sources.values())
+        if not len(rows.head(1).collect()):
+            return None
+        if all(column == before for column, before in sources.items()):
+            return rows
+        parts = [
+            rows.filter(nw.col("metric") == before).with_columns(metric=nw.lit(column))
+            for column, before in sources.items()
+        ]
+        return nw.concat(parts, how="vertical")
