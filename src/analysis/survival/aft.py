@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import optimize, stats
 
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival import design
+from analysis.survival.clusters import find_clusters
 from analysis.survival.design import Floats, Term, Times
 from analysis.survival.rules import FEW_EVENTS
-from analysis.survival.shapes import SHAPES, maximise
+from analysis.survival.shapes import SHAPES, maximise, score_members
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +43,8 @@ class Aft:
     scale
         σ; 1 for the exponential. A Weibull hazard falls with tenure where it is above 1.
     covariance
-        Of the coefficients, in the order of ``table``, and of log σ unless it is fixed.
+        Of the coefficients, in the order of ``table``, and of log σ unless it is fixed. With a cluster the sandwich,
+        without small-sample factor, as R gives it.
     log_likelihood, log_likelihood_null
         With the covariates, and with the intercept (and σ) alone.
     aic
@@ -64,6 +68,7 @@ class Aft:
     n_events: int
     n_missing: int
     n_zero: int
+    n_clusters: int
     confidence: float
     method: str
     warnings: tuple[WarningCode, ...]
@@ -101,16 +106,17 @@ def compare_aft(
     *,
     covariates: Sequence[str],
     reference: Mapping[str, Any] | None = None,
+    cluster: str = "",
     confidence: float = 0.95,
 ) -> AftChoice:
     """Fit every shape to the same members and choose by Akaike's criterion (1974, IEEE Trans Autom Control 19:716).
 
     Parameters and errors are those of :func:`estimate_aft`.
     """
-    models = {
-        name: estimate_aft(rows, covariates=covariates, distribution=name, reference=reference, confidence=confidence)
-        for name in SHAPES
-    }
+    fit = partial(
+        estimate_aft, rows, covariates=covariates, reference=reference, cluster=cluster, confidence=confidence
+    )
+    models = {name: fit(distribution=name) for name in SHAPES}
     table = pd.DataFrame(
         {
             "distribution": list(models),
@@ -136,6 +142,7 @@ def estimate_aft(
     covariates: Sequence[str],
     distribution: str,
     reference: Mapping[str, Any] | None = None,
+    cluster: str = "",
     confidence: float = 0.95,
 ) -> Aft:
     """Estimate how covariates stretch the stay, given the shape of its distribution.
@@ -150,6 +157,8 @@ def estimate_aft(
         A key of :data:`SHAPES`.
     reference
         Reference level by covariate; otherwise the largest.
+    cluster
+        Column that names the members' group. A member without one is a group alone.
 
     Raises
     ------
@@ -159,6 +168,7 @@ def estimate_aft(
         Impossible rows, or covariates that say the same.
     RefusedAnalysis
         ``TOO_FEW_EVENTS``: nobody left, or the likelihood has no maximum. ``ONE_LEVEL``: a covariate is constant.
+        ``TOO_FEW_GROUPS``: one group.
 
     Examples
     --------
@@ -182,13 +192,18 @@ def estimate_aft(
     x = (raw - centre) / spread
     if terms:
         design.refuse_repeats((times.weight[:, None] * x).T @ x, terms)
-    null, _, _ = maximise(times, np.ones((len(x), 1)), shape)
-    found, parameters, information = maximise(times, np.hstack([np.ones((len(x), 1)), x]), shape)
+    ones = np.ones((len(x), 1))
+    null, _, _ = maximise(times, ones, shape)
+    x = np.hstack([ones, x])
+    found, parameters, information = maximise(times, x, shape)
+    clusters = find_clusters(rows, cluster=cluster, times=times)
+    meat = clusters.sum_squares(score_members(times, x, parameters, shape)) if cluster else information
     # Back from centred and scaled covariates: β = b / spread, β₀ = b₀ − centre · β.
     back = np.eye(len(parameters))
     back[1 : 1 + raw.shape[1], 1 : 1 + raw.shape[1]] = np.diag(1 / spread)
     back[0, 1 : 1 + raw.shape[1]] = -centre / spread
-    covariance = back @ np.linalg.inv(information) @ back.T
+    inverse = np.linalg.inv(information)
+    covariance = back @ inverse @ meat @ inverse @ back.T
     return Aft(
         distribution=distribution,
         table=design.tabulate(
@@ -209,9 +224,11 @@ def estimate_aft(
         n_events=times.n_events,
         n_missing=n_missing,
         n_zero=int(np.rint(times.weight[times.duration == 0].sum())),
+        n_clusters=clusters.n,
         confidence=confidence,
-        method=f"accelerated failure time, {distribution}, maximum likelihood",
-        warnings=_doubts(times),
+        method=f"accelerated failure time, {distribution}, maximum likelihood"
+        + (f", sandwich clustered by {cluster}" if cluster else ""),
+        warnings=_doubts(times, few_clusters=clusters.few),
     )
 
 
@@ -241,6 +258,30 @@ def project_aft(aft: Aft, profiles: pd.DataFrame, *, days: Iterable[int]) -> pd.
     return design.lay_out(profiles, days=days, last_day=aft.last_day, survival=aft.survive(x, days))
 
 
-def _doubts(times: Times) -> tuple[WarningCode, ...]:
-    found = {WarningCode.FEW_EVENTS: times.n_events < FEW_EVENTS, WarningCode.LATE_ENTRY: bool(times.late.any())}
+def estimate_aft_median(aft: Aft) -> tuple[float, float, float]:
+    """Return the days by which half have left, at the reference levels and zero, with its interval (delta method).
+
+    A shape's median beyond the last day watched is nan, and so is a bound of its interval: nobody was seen to leave there.
+    With groups, quantiles are Student's on G − 1 degrees of freedom.
+    """
+    shape = SHAPES[aft.distribution]
+    z = optimize.brentq(lambda at: shape.survival(np.array([at]))[0][0] + np.log(2), -10, 10, xtol=1e-14)
+    slope = np.zeros(len(aft.covariance))
+    slope[0] = 1.0
+    if not shape.fixed_scale:
+        slope[-1] = aft.scale * z
+    centre = aft.coefficients[0] + aft.scale * z
+    quantile = stats.t.ppf((1 + aft.confidence) / 2, aft.n_clusters - 1 if aft.n_clusters else np.inf)
+    margin = quantile * np.sqrt(slope @ aft.covariance @ slope)
+    days = np.exp([centre, centre - margin, centre + margin])
+    median, low, high = np.where(days > aft.last_day, np.nan, days)
+    return float(median), float(low), float(high)
+
+
+def _doubts(times: Times, *, few_clusters: bool) -> tuple[WarningCode, ...]:
+    found = {
+        WarningCode.FEW_EVENTS: times.n_events < FEW_EVENTS,
+        WarningCode.LATE_ENTRY: bool(times.late.any()),
+        WarningCode.FEW_CLUSTERS: few_clusters,
+    }
     return tuple(code for code, holds in found.items() if holds)

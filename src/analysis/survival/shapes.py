@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from analysis.errors import RefusalCode, RefusedAnalysis
@@ -123,6 +124,28 @@ class _Sum:
     information: Floats
 
 
+def score_members(times: Times, x: Floats, parameters: Floats, shape: Shape) -> Floats:
+    """Return what one member of each row adds to the score at ``parameters``, shape (rows, parameters)."""
+    q = x.shape[1]
+    log_scale = 0.0 if shape.fixed_scale else parameters[-1]
+    location, score = x @ parameters[:q], np.zeros((len(x), q + 1))
+    score[times.event == 1, -1] -= 1
+    for which, at, function, sign in _parts(times, shape):
+        z = (np.log(at[which]) - location[which]) / np.exp(log_scale)
+        score[which] -= sign * function(z)[1][:, None] * np.column_stack([x[which] / np.exp(log_scale), z])
+    return score[:, : len(parameters)]
+
+
+def _parts(times: Times, shape: Shape) -> tuple[tuple[NDArray[np.bool_], Floats, Callable[[Floats], Jet], float], ...]:
+    """Return whose days enter by which function, and with which sign."""
+    days, left = np.where(times.duration > 0, times.duration, ZERO_DAYS), times.event == 1
+    return (
+        (left, days, shape.density, 1.0),
+        (~left, days, shape.survival, 1.0),
+        (times.late, times.entry, shape.survival, -1.0),
+    )
+
+
 def _evaluate(times: Times, x: Floats, parameters: Floats, shape: Shape) -> _Sum:
     """Return the log likelihood at ``parameters`` (coefficients, then log σ unless it is fixed)."""
     q = x.shape[1]
@@ -131,8 +154,7 @@ def _evaluate(times: Times, x: Floats, parameters: Floats, shape: Shape) -> _Sum
     location, score, information = x @ parameters[:q], np.zeros(q + 1), np.zeros((q + 1, q + 1))
     value = -weight[left] @ (log_scale + np.log(days[left]))
     score[-1] = -weight[left].sum()
-    parts = ((left, days, shape.density, 1.0), (~left, days, shape.survival, 1.0))
-    for which, at, function, sign in (*parts, (times.late, times.entry, shape.survival, -1.0)):
+    for which, at, function, sign in _parts(times, shape):
         if not which.any():
             continue
         z = (np.log(at[which]) - location[which]) / np.exp(log_scale)
