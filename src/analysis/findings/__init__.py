@@ -15,6 +15,14 @@ from analysis.findings.churn import (
     list_tiles,
 )
 from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, rank, tabulate
+from analysis.findings.models import (
+    describe_hazards,
+    describe_left_out,
+    describe_proportional,
+    describe_reasons,
+    describe_shape,
+    describe_visits,
+)
 from analysis.findings.quality import (
     describe_capture,
     describe_dating,
@@ -47,15 +55,21 @@ __all__ = [
     "describe_gates",
     "describe_groupings",
     "describe_groups",
+    "describe_hazards",
     "describe_immortal_time",
+    "describe_left_out",
     "describe_levels",
     "describe_limits",
     "describe_overlap",
+    "describe_proportional",
+    "describe_reasons",
     "describe_refusal",
+    "describe_shape",
     "describe_stay",
     "describe_stays",
     "describe_verdict",
     "describe_verdicts",
+    "describe_visits",
     "foremost",
     "list_quality_tiles",
     "list_tiles",

@@ -3,6 +3,7 @@
 from analysis.plots.churn import plot_groups, plot_immortal_time, plot_levels, plot_stay, plot_triangle
 from analysis.plots.display import show_figure, show_findings, show_headline, show_note, show_table, show_tiles
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
+from analysis.plots.reasons import plot_reasons
 from analysis.plots.style import Chart
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "plot_levels",
     "plot_missing",
     "plot_overlap",
+    "plot_reasons",
     "plot_stay",
     "plot_triangle",
     "show_figure",

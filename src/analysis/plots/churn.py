@@ -38,7 +38,7 @@ def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cel
     for colour, (leaving, stay) in zip(COLOURS, stays.items(), strict=False):
         _draw_curve(axes, stay.curve.table, colour=colour, label=labels.text(f"figure.stay.{leaving}", locale),
                     horizon_days=horizon_days, min_cell=min_cell)  # fmt: skip
-    _finish_curve(axes, horizon_days=horizon_days, locale=locale)
+    finish_curve(axes, horizon_days=horizon_days, locale=locale)
     axes.legend(loc="best")
     _write_at_risk(
         axes, {leaving: stay.curve for leaving, stay in stays.items()}, horizon_days=horizon_days, locale=locale
@@ -142,7 +142,7 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
         for colour, (level, table) in zip(COLOURS, curve.table.groupby(curve.by[0]), strict=False):
             _draw_curve(axes, table, colour=colour, label=labels.name("level", level, locale), style=style,
                         horizon_days=horizon_days, min_cell=min_cell, band=False)  # fmt: skip
-        _finish_curve(axes, horizon_days=horizon_days, locale=locale)
+        finish_curve(axes, horizon_days=horizon_days, locale=locale)
         axes.set_title(labels.text(f"figure.immortal.{name}", locale, n=result.known_day))
     panels[1].set_ylabel("")
     lines, levels = panels[1].get_legend_handles_labels()
@@ -166,7 +166,8 @@ def _draw_curve(
         axes.fill_between(steps["day"], low, high, step="post", color=colour, alpha=0.15, linewidth=0)
 
 
-def _finish_curve(axes: Axes, *, horizon_days: int, locale: str) -> None:
+def finish_curve(axes: Axes, *, horizon_days: int, locale: str) -> None:
+    """Give the axes days from 0 to the horizon, and members of a hundred."""
     axes.set(xlim=(0, horizon_days), ylim=(0, 1.02))
     axes.set_xticks(ticks_up_to(horizon_days))
     _percent_axis(axes.yaxis, locale)

@@ -22,6 +22,9 @@ WAYS = {
     **dict.fromkeys(("survival", "ci_low", "ci_high", "loss", "loss_low", "loss_high"), "of100"),
     **dict.fromkeys(("difference", "loss_difference"), "pts"),
     **dict.fromkeys(("rmst_days", "expected"), "d1"),
+    **dict.fromkeys(("incidence", "gap"), "of100"),
+    **dict.fromkeys(("median_days", "median_low", "median_high", "log_likelihood", "aic", "delta_aic"), "d1"),
+    **dict.fromkeys(("early_ratio", "late_ratio", "change"), "d2"),
     **dict.fromkeys(("difference_rmst", "rmst_difference"), "signed1"),
     **dict.fromkeys(("ratio", "hazard_ratio", "hazard_low", "hazard_high", "statistic"), "d2"),
     **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
@@ -29,7 +32,7 @@ WAYS = {
     **dict.fromkeys(("by", "about"), "column"),
     **dict.fromkeys(("group_id", "file", "name", "value"), ""),
     **{name: name for name in ("claim", "status", "table", "correction")},
-    "kind": "origin",
+    **{"kind": "origin", "distribution": "shape", "reason": "reason"},
 }
 """How a column is written: a number by this spec, a string by its name under this key of the catalogue."""
 

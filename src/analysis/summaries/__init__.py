@@ -25,6 +25,7 @@ from analysis.summaries.counts import (
 )
 from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units
 from analysis.summaries.intervals import count_looks
+from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
 from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
@@ -36,6 +37,7 @@ __all__ = [
     "UNITS",
     "WIDE_MOST",
     "ChurnCounts",
+    "ModelCounts",
     "Metric",
     "Period",
     "Population",
@@ -55,6 +57,7 @@ __all__ = [
     "count_landmark",
     "count_later_joiners",
     "count_looks",
+    "count_models",
     "count_outcomes",
     "count_present",
     "count_quality",

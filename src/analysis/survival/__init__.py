@@ -4,7 +4,7 @@ Every function takes a small table that ``summaries`` counted and returns a froz
 file, draws or looks at the clock. Loss by a day is 1 − S(day) of the Kaplan–Meier curve.
 """
 
-from analysis.survival.aft import Aft, AftChoice, compare_aft, estimate_aft, project_aft
+from analysis.survival.aft import Aft, AftChoice, compare_aft, estimate_aft, estimate_aft_median, project_aft
 from analysis.survival.causes import Incidence, estimate_incidence, estimate_incidence_at
 from analysis.survival.cohorts import CohortLoss, Triangle, estimate_cohort_loss, estimate_triangle, last_day_of
 from analysis.survival.concordance import Concordance, estimate_concordance
@@ -21,6 +21,8 @@ from analysis.survival.levels import (
     tabulate_tests,
 )
 from analysis.survival.outcomes import clip_window, weigh_outcomes
+from analysis.survival.models import Hazards, estimate_hazards
+from analysis.survival.pooled import Reasons, StayShape, estimate_reasons, estimate_shape
 from analysis.survival.proportional import Proportional, check_proportional
 from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining
 from analysis.survival.retention import Retention, fit_retention, project_retention
@@ -49,16 +51,19 @@ __all__ = [
     "Discrimination",
     "ExpectedExits",
     "GroupWatch",
+    "Hazards",
     "ImmortalTime",
     "Incidence",
     "IntervalCurve",
     "LevelComparison",
     "Now",
     "Proportional",
+    "Reasons",
     "Remaining",
     "Retention",
     "Rules",
     "Stay",
+    "StayShape",
     "Triangle",
     "Turnbull",
     "Visits",
@@ -70,6 +75,7 @@ __all__ = [
     "compare_levels",
     "count_now",
     "estimate_aft",
+    "estimate_aft_median",
     "estimate_alive",
     "estimate_between_looks",
     "estimate_cohort_loss",
@@ -77,8 +83,11 @@ __all__ = [
     "estimate_cox",
     "estimate_exits",
     "estimate_hazard_ratios",
+    "estimate_hazards",
     "estimate_incidence",
     "estimate_incidence_at",
+    "estimate_reasons",
+    "estimate_shape",
     "estimate_stay",
     "estimate_triangle",
     "estimate_turnbull",

@@ -105,7 +105,7 @@ class Reasons:
     Parameters
     ----------
     table
-        One row per day (``rules.day`` and the horizon) and reason, most leavers first: ``day, reason, n_events``
+        One row per day (``rules.day`` and the horizon, or the last day watched) and reason, most leavers first: ``day, reason, n_events``
         (in all), ``incidence`` (share of all who joined that has left for it), ``std_error, ci_low, ci_high``.
     here
         One row per day: ``day, survival``, the share that is still there.
@@ -146,7 +146,7 @@ def estimate_reasons(rows: pd.DataFrame, *, rules: Rules) -> Reasons:
     if rows.loc[rows["event"] == 1, "leave_reason"].nunique() < 2:
         raise RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": "leave_reason"})
     found = estimate_incidence(rows, cluster=rules.cluster, confidence=rules.confidence)
-    days = sorted({rules.day, rules.horizon_days})
+    days = sorted({int(min(day, found.last_day)) for day in (rules.day, rules.horizon_days)})
     table = estimate_incidence_at(found, days=days)
     total = found.table.groupby("reason")["n_events"].sum()
     here = 1 - table.groupby("day", as_index=False)["incidence"].agg(lambda shares: shares.sum(skipna=False))
@@ -154,7 +154,7 @@ def estimate_reasons(rows: pd.DataFrame, *, rules: Rules) -> Reasons:
         table=table.assign(n_events=table["reason"].map(total)).sort_values("day", kind="stable", ignore_index=True),
         here=pd.DataFrame({"day": days, "survival": here["incidence"]}),
         incidence=found,
-        day=rules.day,
+        day=days[0],
         one_group_in=one_group_in,
         n=found.n,
         n_events=found.n_events,
