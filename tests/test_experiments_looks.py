@@ -249,7 +249,7 @@ def test_always_valid_p_is_alpha_where_the_interval_touches_zero():
     assert edge.ci_low == pytest.approx(0.0, abs=1e-9)
 
 
-def test_always_valid_interval_is_refused_for_few_groups():
+def test_always_valid_interval_is_refused_for_few_groups_and_without_spread():
     for few in ({"groups_control": 9, "groups_treatment": 20, "df": 15.0}, {"df": 9.9}):
         with pytest.raises(RefusedAnalysis) as refused:
             estimate_always_valid(effect(std_error=0.1, **few), planned_information=1.0)

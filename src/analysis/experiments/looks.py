@@ -176,7 +176,7 @@ def estimate_always_valid(effect: Effect, *, planned_information: float, alpha: 
     ------
     RefusedAnalysis
         ``TOO_FEW_FOR_ANY_LOOK``: fewer than 10 groups in an arm, or 10 degrees of freedom; it only holds for many.
-        ``NOT_DETERMINED``: no standard error.
+        ``CONSTANT_METRIC``: no standard error.
 
     Notes
     -----
@@ -189,8 +189,10 @@ def estimate_always_valid(effect: Effect, *, planned_information: float, alpha: 
     if effect.df < FEWEST_GROUPS or (max(effect.groups_control, effect.groups_treatment) and groups < FEWEST_GROUPS):
         facts = {"n_groups": groups, "df": effect.df, "needed": FEWEST_GROUPS}
         raise RefusedAnalysis(RefusalCode.TOO_FEW_FOR_ANY_LOOK, facts)
-    if not effect.std_error > 0 or not planned_information > 0:
-        raise RefusedAnalysis(RefusalCode.NOT_DETERMINED, {"n": effect.n_control + effect.n_treatment})
+    if not effect.std_error > 0:
+        raise RefusedAnalysis(RefusalCode.CONSTANT_METRIC, {"metric": effect.metric})
+    if not planned_information > 0:
+        raise ValueError(f"planned_information: {planned_information} is not above 0")
     share = 1 / effect.std_error**2 / planned_information
     u = share * (-2 * log(alpha) + log(1 - 2 * log(alpha)))
     multiplier = sqrt(2 * (u + 1) / u * log(sqrt(u + 1) / alpha))
