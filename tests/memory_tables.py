@@ -37,7 +37,8 @@ class MemoryTables:
     def _type(self, table: str, column: str) -> tuple[str, str]:
         known = TABLES[table].columns.get(column)
         if known is None:
-            return column, "varchar"
+            declared = self.community.covariates.get(column)
+            return column, "double" if declared and declared.kind == "number" else "varchar"
         if known.kind in (Kind.TIME, Kind.DAY):
             return day_column(column), "integer"
         return column, TYPES.get(known.kind, "varchar")

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines import WeibullAFTFitter
+from scipy import stats
 
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis, SchemaError, WarningCode
-from analysis.survival import compare_aft, estimate_aft, project_aft
+from analysis.survival import compare_aft, estimate_aft, estimate_aft_median, project_aft
 
 PLAIN = {"tier": "plain"}
 BY = ["tier", "friends"]
@@ -137,6 +138,44 @@ def test_weibull_with_late_entry_as_lifelines(spells: pd.DataFrame):
     np.testing.assert_allclose(aft.coefficients, fitter.params_["lambda_"][["Intercept", "friends"]], atol=1e-4)
     assert aft.scale == pytest.approx(np.exp(-fitter.params_["rho_"]["Intercept"]), abs=1e-4)
     assert aft.log_likelihood == pytest.approx(fitter.log_likelihood_, abs=1e-4)
+
+
+CLUSTERED = {
+    "exponential": ([0.1528373186, 0.2309433594, 0.1928938970, 0.0552143551], 14.2650455668, 0.0907505930),
+    "weibull": ([0.1522597584, 0.2376785634, 0.2000276109, 0.0560318774, 0.0652390546], 13.6748885503, 0.0936180109),
+    "lognormal": ([0.1809759206, 0.2484979680, 0.2379714298, 0.0694163794, 0.0653025692], 11.6031527339, 0.1041903294),
+    "loglogistic": (
+        [0.1655352788, 0.2571709887, 0.2274678669, 0.0689906470, 0.0781799192],
+        12.5295452016,
+        0.0988382950,
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_clusters_and_the_median_as_r(first: pd.DataFrame, shape: str):
+    """R survival 3.5-3, survreg(..., cluster = group): errors, then median and error of its logarithm without covariates."""
+    errors, median, error = CLUSTERED[shape]
+    keys = ["group", *BY, "duration_days", "event"]
+    counts = first.groupby(keys, as_index=False).size().rename(columns={"size": "weight"})
+    for rows in (first, counts):
+        aft = estimate_aft(rows, covariates=BY, distribution=shape, reference=PLAIN, cluster="group")
+        table = aft.table.set_index("term").loc[TERMS]
+        np.testing.assert_allclose(
+            np.append(table["std_error"], np.sqrt(np.diag(aft.covariance))[4:]), errors, atol=1e-7
+        )
+        assert aft.n_clusters == first["group"].nunique()
+        found = estimate_aft_median(estimate_aft(rows, covariates=[], distribution=shape, cluster="group"))
+        spread = stats.t.ppf(0.975, aft.n_clusters - 1) * error
+        np.testing.assert_allclose(found, median * np.exp([0, -spread, spread]), rtol=1e-6)
+
+
+def test_a_median_beyond_the_last_day_is_not_told():
+    """Mean (100 + 4 * 100) / 1 = 500 days, median 500 log 2 = 347: nobody was watched so long."""
+    rows = pd.DataFrame({"duration_days": [100] * 5, "event": [1, 0, 0, 0, 0]})
+    found = estimate_aft_median(estimate_aft(rows, covariates=[], distribution="exponential"))
+    assert np.isnan(found[0])
+    assert np.isnan(found[2])
 
 
 # --- known truth, invariants
