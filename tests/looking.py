@@ -10,13 +10,18 @@ import pandas as pd
 from memory_tables import MemoryTables
 
 
-def draw_looks(rng: np.random.Generator, *, n: int, every: int = 7, days: int = 160) -> tuple[MemoryTables, Any]:
+def draw_looks(
+    rng: np.random.Generator, *, n: int, every: int = 7, days: int = 160, groups: int = 1
+) -> tuple[MemoryTables, Any]:
     """Return tables of ``n`` joiners, of whom a fifth come and go unseen at weekly looks, and their true stays [days].
 
-    Half stay 6 days on average, half 120. Everybody joins in the first half, at any hour; looks are at midnight.
+    Half stay 6 days on average, half 120: they came by ``brief`` and ``lasting``. Everybody joins in the first half, at
+    any hour; looks are at midnight, at all groups.
     """
     joined = rng.uniform(0, days / 2, n)
-    stay = np.where(rng.random(n) < 0.5, rng.exponential(6, n), rng.exponential(120, n))
+    brief = rng.random(n) < 0.5
+    stay = np.where(brief, rng.exponential(6, n), rng.exponential(120, n))
+    group = [f"g{i % groups}" for i in range(n)]
     left = joined + stay
     looks = np.arange(0, days + 1, every)
     first, absent = looks[np.searchsorted(looks, joined)], np.searchsorted(looks, left)
@@ -24,16 +29,20 @@ def draw_looks(rng: np.random.Generator, *, n: int, every: int = 7, days: int = 
     rows = pd.DataFrame(
         {
             "member_id": [f"m{i}" for i in range(n)],
-            "group_id": "g",
+            "group_id": group,
             "joined_at": np.floor(joined),
             "left_after": np.where(gone, looks[absent - 1], np.nan),
             "left_by": np.where(gone, looks[np.minimum(absent, len(looks) - 1)], np.nan),
         }
     )
+    members = rows[["member_id", "joined_at"]].assign(channel_id=np.where(brief, "brief", "lasting"), tier="gold")
+    taken = [{"source": "x", "group_id": name, "taken_at": day} for name in sorted(set(group)) for day in looks]
     tables = MemoryTables(
         as_of_day=days + 7,
+        config={"covariates": {"tier": {"known_at": "day 7"}}},
+        members=members[left > first],
         memberships=rows[left > first],
-        snapshots=pd.DataFrame({"source": "x", "group_id": "g", "taken_at": looks}),
+        snapshots=taken,
     )
     return tables, np.floor(left) - np.floor(joined)
 

@@ -13,6 +13,7 @@ from analysis.errors import RefusedAnalysis
 from analysis.summaries import (
     Run,
     choose_leaving,
+    count_daily,
     count_present,
     find_cut,
     find_followup_end,
@@ -189,24 +190,28 @@ def test_leaving_of_members_where_there_are_no_memberships():
     assert stays["platform"].tolist() == ["wechat", "wechat"]
 
 
-def test_leaving_between_two_looks_is_dated_and_its_share_told():
-    """a within a day: the earlier look. b between 10 and 30: the middle. c seen on 90: not known to have left.
+def looked_at(after: int, by: int | None, *, n: int = 1, name: str = "x", **more: int) -> list[dict]:
+    return [{"member_id": f"{name}{i}", "joined_at": 0, "left_after": after, "left_by": by, **more} for i in range(n)]
 
-    21 leavings, one of them not known to the day: told. With another such, 2 of 22 are more than 5 %: refused.
-    """
-    rows = [{"member_id": f"x{n:02d}", "joined_at": 0, "left_after": 20, "left_by": 21} for n in range(19)]
-    rows += [
-        {"member_id": "a", "joined_at": 0, "left_after": 20, "left_by": 21},
-        {"member_id": "b", "joined_at": 0, "left_after": 10, "left_by": 30},
-        {"member_id": "c", "joined_at": 0, "left_after": 90, "left_by": None},
-    ]
+
+def test_leaving_between_two_looks_of_two_days_is_dated_at_the_eve_of_the_second():
+    """There on day 20, not on 21: left on day 20. Two looks on day 5: left that day. There on 90: not known to have left."""
+    rows = [*looked_at(20, 21, n=98), *looked_at(5, 5, name="s"), *looked_at(90, None, name="c")]
+    found = triples(stays_of(MemoryTables(as_of_day=100, members=rows)))
+    assert [found[m] for m in ("x0", "s0", "c0")] == [[(0, 20, 1)], [(0, 5, 1)], [(0, 93, 0)]]
+
+
+def test_one_wide_leaving_in_a_hundred_is_dated_and_two_are_not():
+    """Gone between 10 and 30, on day 29 at the latest: one of 100 moves no day of the curve by more than 1 in 100."""
+    rows = [*looked_at(20, 21, n=99), *looked_at(10, 30, name="wide")]
     tables = MemoryTables(as_of_day=100, members=rows)
-    found = triples(stays_of(tables))
-    assert [found[m] for m in "abc"] == [[(0, 20, 1)], [(0, 20, 1)], [(0, 93, 0)]]
-    assert share_interval_censored(tables) == 1 / 21
-    rows.append({"member_id": "d", "joined_at": 0, "left_after": 10, "left_by": 30})
-    with pytest.raises(RefusedAnalysis, match="interval_censored: n=2"):
-        stays_of(MemoryTables(as_of_day=100, members=rows))
+    assert triples(stays_of(tables))["wide0"] == [(0, 29, 1)]
+    assert share_interval_censored(tables) == 1 / 100
+    more = MemoryTables(as_of_day=100, members=[*rows, *looked_at(10, 30, name="other")])
+    for question in (stays_of, lambda tables: count_daily(tables, churn=Churn())):
+        with pytest.raises(RefusedAnalysis, match="interval_censored: n=2"):
+            question(more)
+    assert count_present(more, churn=Churn())["n_present"].sum() == 0  # who is there needs no day
 
 
 def test_first_silence_by_hand():

@@ -180,8 +180,8 @@ def compare_pairs(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Contrast:
-    """One side less the other."""
+class Contrast:
+    """One side less the other; nan where there is none, or no test of it."""
 
     difference: float = np.nan
     std_error: float = np.nan
@@ -192,21 +192,19 @@ class _Contrast:
     codes: tuple[Code, ...] = ()
 
 
-def _difference(pair: Panel | None, measure: Measure, confidence: float) -> _Contrast:
-    if pair is None:
-        return _Contrast()
-    sides = measure(pair)
+def contrast(sides: Estimates, *, few_clusters: bool, confidence: float) -> Contrast:
+    """Return the first of two estimates less the second, with interval and test; no test of too few clusters."""
     difference = float(sides.value[0] - sides.value[1])
     if np.isnan(difference):
-        return _Contrast(codes=(WarningCode.CURVE_CUT,))
-    if pair.clustered and pair.n_clusters.min() < MIN_CLUSTERS:
-        return _Contrast(difference=difference, codes=(RefusalCode.TOO_FEW_GROUPS,))
+        return Contrast(codes=(WarningCode.CURVE_CUT,))
+    if few_clusters:
+        return Contrast(difference=difference, codes=(RefusalCode.TOO_FEW_GROUPS,))
     variance, df = _variance_and_df(sides)
     if not variance > 0:
-        return _Contrast(difference=difference)
+        return Contrast(difference=difference)
     std_error = float(np.sqrt(variance))
     margin = float(student_quantile(np.asarray(df), confidence)) * std_error
-    return _Contrast(
+    return Contrast(
         difference=difference,
         std_error=std_error,
         ci_low=difference - margin,
@@ -214,6 +212,13 @@ def _difference(pair: Panel | None, measure: Measure, confidence: float) -> _Con
         df=df,
         p_value=float(2 * stats.t.sf(abs(difference) / std_error, df)),
     )
+
+
+def _difference(pair: Panel | None, measure: Measure, confidence: float) -> Contrast:
+    if pair is None:
+        return Contrast()
+    few = pair.clustered and bool(pair.n_clusters.min() < MIN_CLUSTERS)
+    return contrast(measure(pair), few_clusters=few, confidence=confidence)
 
 
 def _variance_and_df(sides: Estimates) -> tuple[float, float]:
@@ -266,7 +271,7 @@ def _codes_of_loss(loss: Estimates) -> list[tuple[Code, ...]]:
     return [(WarningCode.CURVE_CUT,) if np.isnan(value) else () for value in loss.value]
 
 
-def _join(own: pd.DataFrame, contrasts: list[_Contrast], *, own_codes: list[Any]) -> pd.DataFrame:
+def _join(own: pd.DataFrame, contrasts: list[Contrast], *, own_codes: list[Any]) -> pd.DataFrame:
     columns = ("difference", "std_error", "ci_low", "ci_high", "df", "p_value")
     joined = own.assign(**{name: [getattr(contrast, name) for contrast in contrasts] for name in columns})
     joined["warnings"] = [_unique(codes, contrast.codes) for codes, contrast in zip(own_codes, contrasts, strict=True)]

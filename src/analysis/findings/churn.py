@@ -9,12 +9,27 @@ from analysis import labels
 from analysis.config import Churn, Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_finding, make_tile
-from analysis.survival import CohortLoss, ExpectedExits, GroupWatch, ImmortalTime, LevelComparison, Now, Stay
+from analysis.survival import (
+    BetweenLooks,
+    CohortLoss,
+    ExpectedExits,
+    GroupWatch,
+    ImmortalTime,
+    LevelComparison,
+    Now,
+    Stay,
+)
 
 WORSE_POINTS = 0.05
 """A change beyond this, with its whole interval above 0, asks for action; above 0 alone, for a look."""
 
-DOUBTFUL = {WarningCode.FEW_EVENTS, WarningCode.FEW_CLUSTERS, WarningCode.NO_EVENTS, WarningCode.ALL_LEFT_AT_ONCE}
+DOUBTFUL = {
+    WarningCode.FEW_EVENTS,
+    WarningCode.FEW_CLUSTERS,
+    WarningCode.NO_EVENTS,
+    WarningCode.ALL_LEFT_AT_ONCE,
+    WarningCode.SHAPE_IN_DOUBT,
+}
 """Warnings that put an estimate under review; the others only say how it was made."""
 
 MOST_NAMED = 5
@@ -89,7 +104,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Ch
             median=result.median_days,
             median_low=result.median_low,
             median_high=result.median_high,
-            rule=_rule(leaving, churn),
+            rule=_rule(leaving, churn, between=result.between),
         ),
         at=result.day,
         unit="fraction",
@@ -256,8 +271,9 @@ def _cohort_facts(result: CohortLoss) -> dict[str, object]:
     return {"loss": result.estimate, "cohort": (result.cohort_first_day, result.cohort_last_day)}
 
 
-def _rule(leaving: Leaving, churn: Churn) -> dict[str, str]:
-    return labels.both(f"churn.rule.{leaving}", k=churn.silent_days, away=churn.away_days)
+def _rule(leaving: Leaving, churn: Churn, *, between: BetweenLooks | None = None) -> dict[str, str]:
+    rule = labels.both(f"churn.rule.{leaving}", k=churn.silent_days, away=churn.away_days)
+    return labels.both("churn.between.rule", rule=rule, apart=between.look_days) if between else rule
 
 
 def _left(leaving: Leaving) -> dict[str, str]:

@@ -22,7 +22,9 @@ from analysis.summaries.counts import (
     count_recent,
     count_stays,
 )
+from analysis.summaries.intervals import count_looks
 from analysis.summaries.persons import HOME, list_groupings
+from analysis.summaries.spells import check_dating
 from analysis.summaries.stays import choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 
@@ -68,6 +70,9 @@ class ChurnCounts:
         Counts by early activity from joining on, and from the day when it is known.
     daily, present
         Joins, leavings and people by day; people present by tenure.
+    looks, level_looks
+        Where leaving is known only between looks days apart: counts of :func:`count_looks`, of everybody and by grouping
+        (and by ``cluster``). Everything above that needs a day of leaving is then refused. None where leaving is dated.
     """
 
     leaving: Leaving
@@ -84,8 +89,20 @@ class ChurnCounts:
     early_landmarked: Counted
     daily: Counted
     present: Counted
+    looks: Counted | None = None
+    level_looks: Mapping[str, Counted] | None = None
     early_day: int = EARLY_DAYS
     recent_days: int = RECENT_DAYS
+
+    @property
+    def stays(self) -> Counted:
+        """What the curve of everybody comes from: days of leaving, or the looks between which they fell."""
+        return self.cohorts if self.looks is None else self.looks
+
+    @property
+    def comparisons(self) -> Mapping[str, Counted]:
+        """What levels are compared by: days of leaving, or the looks between which they fell."""
+        return self.levels if self.level_looks is None else self.level_looks
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -112,6 +129,7 @@ def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
     period = _choose_period(tables, churn=churn)
     early = _with_stays(tables, churn, lambda stays: add_early_activity(stays, tables, days=EARLY_DAYS))
     known = {by: attempt(find_known_day, tables, by) for by in _groupings(tables, churn)}
+    between = leaving == "explicit" and isinstance(attempt(check_dating, tables), RefusedAnalysis)
     return ChurnCounts(
         leaving=leaving,
         follow_up_end=find_followup_end(tables, churn=churn),
@@ -127,16 +145,22 @@ def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
         early_landmarked=attempt(count_landmark, early, day=EARLY_DAYS, by=("early_activity",)),
         daily=_count_daily(tables, churn=churn, leaving=leaving),
         present=attempt(count_present, tables, churn=churn),
+        looks=attempt(count_looks, tables, churn=churn, by=_keys(cluster)) if between else None,
+        level_looks=_count_level_looks(tables, churn, known, cluster) if between else None,
     )
 
 
 def _check_size(tables: Tables) -> int:
     """Return the number of people, and refuse to count so few that any number would tell who they are."""
-    table = tables.frame("members" if tables.has("members") else "memberships")
+    table = tables.frame(_people(tables))
     n = int(table.select(nw.col("member_id").n_unique()).collect("pandas").to_native().iloc[0, 0])
     if n < tables.community.min_cell:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": n, "needed": tables.community.min_cell})
     return n
+
+
+def _people(tables: Tables) -> str:
+    return "members" if tables.has("members") else "memberships"
 
 
 def _refuse_all(tables: Tables, *, churn: Churn, refused: RefusedAnalysis) -> ChurnCounts:
@@ -185,6 +209,17 @@ def _count_level(tables: Tables, churn: Churn, by: str, known_day: int, cluster:
     return count_landmark(stays, day=known_day, by=keys) if known_day else count_stays(stays, by=keys)
 
 
+def _count_level_looks(
+    tables: Tables, churn: Churn, known: Mapping[str, int | RefusedAnalysis], cluster: str
+) -> dict[str, Counted]:
+    def count(by: str, known_day: int) -> pd.DataFrame:
+        if known_day:
+            check_dating(tables)  # refuses: who was still there on that day is not known
+        return count_looks(tables, churn=churn, by=(by, *_keys(cluster, but=by)))
+
+    return {by: attempt(count, by, day) for by, day in known.items()}
+
+
 def _count_recent(tables: Tables, *, churn: Churn, cluster: str) -> Counted:
     if not cluster:
         return RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "memberships"})
@@ -214,7 +249,7 @@ def _with_stays(tables: Tables, churn: Churn, use: Callable[[nw.LazyFrame], T]) 
 def _choose_period(tables: Tables, *, churn: Churn) -> Period:
     if churn.cohort:
         return churn.cohort
-    weeks = add_cohort(tables.frame("members"), period="week")
+    weeks = add_cohort(tables.frame(_people(tables)), period="week")
     joins = weeks.group_by("cohort_day").agg(n=nw.len()).collect("pandas").to_native()["n"]
     return "week" if joins.median() >= WEEKLY_JOINS else "month"
 

@@ -21,7 +21,7 @@ from analysis.summaries.persons import (
     read_persons,
     split_groupings,
 )
-from analysis.summaries.spells import OUT_OF_SIGHT, find_spells
+from analysis.summaries.spells import OUT_OF_SIGHT, check_dating, find_spells
 from analysis.summaries.stays import choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 
@@ -156,6 +156,11 @@ def count_daily(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.D
         ``n_present`` at the end of the day. Under explicit leaving ``n_left`` counts every reason, up to the last
         day (in the last ``away_days`` some may yet prove to have moved). Under the rules by silence ``n_left`` and
         ``n_present`` are nan after :func:`find_followup_end`: who is silent now is not known to have left.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``INTERVAL_CENSORED``: leaving is known only between looks days apart; or as :func:`find_stays`.
     """
     by = list(by)
     joined, left, known_to = _comings_and_goings(tables, churn=churn, by=by)
@@ -172,7 +177,8 @@ def count_daily(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.D
 def _comings_and_goings(tables: Tables, *, churn: Churn, by: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Return joins per day, leavings per day, and the last day up to which leavings are known."""
     if choose_leaving(tables, churn=churn) == "explicit":
-        spells = _whole_spells(tables, churn=churn, by=by)
+        check_dating(tables)
+        spells = find_whole_spells(tables, churn=churn, by=by)
         gone, known_to = spells.filter(~nw.col("left_day").is_null()).with_columns(day="left_day"), tables.as_of_day
     else:
         spells = find_stays(tables, churn=churn.model_copy(update={"zero_day": "keep"}), by=by)
@@ -185,7 +191,8 @@ def _comings_and_goings(tables: Tables, *, churn: Churn, by: list[str]) -> tuple
     return joined, left, known_to
 
 
-def _whole_spells(tables: Tables, *, churn: Churn, by: Sequence[str]) -> nw.LazyFrame:
+def find_whole_spells(tables: Tables, *, churn: Churn, by: Sequence[str]) -> nw.LazyFrame:
+    """Return spells up to the last day with the columns of ``by``; ``left_day`` is null of who was last known to be there."""
     of_members, of_groups = split_groupings(tables, by)
     spells = find_spells(tables, away_days=churn.away_days)
     unseen = nw.col("leave_reason") == OUT_OF_SIGHT  # last known to be there: nobody saw them leave
@@ -219,7 +226,7 @@ def count_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd
     if choose_leaving(tables, churn=churn) != "explicit":
         raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
     by = list(by)
-    present = _whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
+    present = find_whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
     tenure = present.with_columns(tenure_days=nw.lit(tables.as_of_day) - nw.col("joined_day"))
     counts = tenure.group_by(*by, "tenure_days").agg(n_present=nw.len()).collect().to_pandas()
     return counts.sort_values([*by, "tenure_days"], ignore_index=True)

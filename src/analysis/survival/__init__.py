@@ -17,18 +17,28 @@ from analysis.survival.levels import (
     answered,
     compare_groupings,
     compare_levels,
-    estimate_hazard_ratios,
     tabulate_tests,
 )
 from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.models import Hazards, estimate_hazards
 from analysis.survival.pooled import Reasons, StayShape, estimate_reasons, estimate_shape
 from analysis.survival.proportional import Proportional, check_proportional
-from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining
+from analysis.survival.ratios import estimate_hazard_ratios
+from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining, validate_remaining
 from analysis.survival.retention import Retention, fit_retention, project_retention
 from analysis.survival.rules import MILESTONES, Rules
-from analysis.survival.stay import ExpectedExits, Now, Stay, count_now, estimate_exits, estimate_stay, gather
-from analysis.survival.turnbull import Turnbull, estimate_turnbull, read_turnbull
+from analysis.survival.stay import (
+    BetweenLooks,
+    ExpectedExits,
+    Now,
+    Stay,
+    count_now,
+    estimate_exits,
+    estimate_stay,
+    gather,
+)
+from analysis.survival.thresholds import ThresholdPanel, estimate_thresholds
+from analysis.survival.turnbull import Turnbull, check_shape, estimate_turnbull, read_turnbull
 from analysis.survival.validation import (
     Brier,
     Calibration,
@@ -45,6 +55,7 @@ __all__ = [
     "AftChoice",
     "Brier",
     "Calibration",
+    "BetweenLooks",
     "CohortLoss",
     "Concordance",
     "Cox",
@@ -73,6 +84,7 @@ __all__ = [
     "compare_aft",
     "compare_groupings",
     "compare_levels",
+    "check_shape",
     "count_now",
     "estimate_aft",
     "estimate_aft_median",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis import curves, inference
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
-from analysis.survival.rules import FEW_EVENTS, Rules, count_members, merge_small
-
-SEPARATED = 8.0
-"""A log hazard ratio beyond this is no estimate: one of the two levels has no leavers."""
+from analysis.survival.between import fit_levels
+from analysis.survival.interval import estimate_between_looks
+from analysis.survival.looks import COLUMNS
+from analysis.survival.ratios import HAZARD, estimate_hazard_ratios
+from analysis.survival.rules import FEW_EVENTS, Rules, merge_small
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,8 +23,9 @@ class LevelComparison:
 
     ``table`` holds one row per level, most losses first: the columns of :func:`curves.compare_at` with
     ``p_holm``, and, suffixed ``_rmst``, those of :func:`curves.compare_rmst`. ``pairs`` is what
-    :func:`curves.compare_pairs` returns; ``hazard`` one row per level against the largest: ``hazard_ratio,
-    hazard_low, hazard_high``, for analysts. The log-rank test may be refused where too few groups carry it.
+    :func:`curves.compare_pairs` returns; ``hazard`` what :func:`estimate_hazard_ratios` does, for analysts. The log-rank
+    test may be refused where too few groups carry it; where leaving is known only between looks it is, and there are no
+    hazard ratios.
     """
 
     by: str
@@ -96,7 +96,8 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
     Parameters
     ----------
     counts
-        Counts by ``by`` (and ``rules.cluster``, ``rules.strata``), from day ``known_day`` on.
+        Counts by ``by`` (and ``rules.cluster``, ``rules.strata``), from day ``known_day`` on; or counts of looks by ``by``
+        (and ``rules.cluster``).
     known_day
         The day after joining on which the grouping is known; who had left by then is not in ``counts``.
 
@@ -105,6 +106,8 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
     RefusedAnalysis
         One level, or too few leavers.
     """
+    if "left_by_days" in counts:
+        return _compare_between(counts, by=by, rules=rules)
     cluster = "" if rules.cluster == by else rules.cluster
     merged, doubts = merge_small(counts, by=by, min_cell=rules.min_cell)
     if merged[by].nunique() < 2:
@@ -117,7 +120,6 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
     curve = curves.estimate_survival(merged, by=(by,), **read)
     loss = curves.compare_at(merged, by=by, day=rules.day, **read)
     rmst = curves.compare_rmst(merged, by=by, horizon_days=rules.horizon_days, **read)
-    table = loss.assign(p_holm=inference.adjust_holm(loss["p_value"])).merge(rmst, on=by, suffixes=("", "_rmst"))
     logrank = attempt(
         curves.compare_logrank,
         merged,
@@ -133,9 +135,9 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
         day=rules.day,
         horizon_days=rules.horizon_days,
         curve=curve,
-        table=table.sort_values("loss", ascending=False, ignore_index=True),
+        table=_join(loss, rmst, by=by),
         pairs=curves.compare_pairs(merged, by=by, day=rules.day, horizon_days=rules.horizon_days, **read),
-        hazard=estimate_hazard_ratios(merged, by=by, **read),
+        hazard=estimate_hazard_ratios(merged, by=by, strata=rules.strata, **read),
         logrank=logrank,
         n=curve.n,
         n_events=curve.n_events,
@@ -145,52 +147,35 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
     )
 
 
-def estimate_hazard_ratios(
-    counts: pd.DataFrame, *, by: str, cluster: str = "", confidence: float = 0.95
-) -> pd.DataFrame:
-    """Return each level's hazard ratio against the largest level, by Cox's model on counts.
+def _join(loss: pd.DataFrame, rmst: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    table = loss.assign(p_holm=inference.adjust_holm(loss["p_value"])).merge(rmst, on=by, suffixes=("", "_rmst"))
+    return table.sort_values("loss", ascending=False, ignore_index=True)
 
-    For analysts: it stands for the whole curve only where hazards are proportional. Refused (an empty
-    frame) with late entry, where lifelines and counts do not go together.
 
-    Notes
-    -----
-    lifelines' ``CoxPHFitter`` with Efron's ties on case weights, which differs from replicated rows by
-    about 2e-5 in a coefficient; nan where a level has no leavers, or nobody else has (the likelihood has no
-    maximum); by cluster with the sandwich estimator of Lin & Wei (1989).
-    """
-    from lifelines import CoxPHFitter  # noqa: PLC0415 - half a second that readers of curves need not wait for
-
-    columns = [by, "hazard_ratio", "hazard_low", "hazard_high"]
-    if counts["n_entered"].sum() > 0:
-        return pd.DataFrame(columns=columns)
-    rows = pd.concat(
-        [counts.assign(event=1, weight=counts["n_events"]), counts.assign(event=0, weight=counts["n_censored"])]
+def _compare_between(counts: pd.DataFrame, *, by: str, rules: Rules) -> LevelComparison:
+    """Compare levels by curves between looks; whatever needs the day of leaving is refused."""
+    cluster = "" if rules.cluster == by else rules.cluster
+    keys = [*([cluster] if cluster else []), *COLUMNS[:3]]
+    merged = inference.suppress(counts, by=by, size=("n",), keys=keys, min_cell=rules.min_cell)
+    levels = fit_levels(merged, by=by, cluster=cluster, confidence=rules.confidence)
+    known = merged[
+        merged[by].isin([level for level, fit in levels.own.items() if not isinstance(fit, RefusedAnalysis)])
+    ]
+    curve = estimate_between_looks(known, by=(by,), cluster=cluster, confidence=rules.confidence).curve
+    wide = counts["left_by_days"] - counts["left_after_days"] > 1
+    return LevelComparison(
+        by=by,
+        known_day=0,
+        day=rules.day,
+        horizon_days=rules.horizon_days,
+        curve=curve,
+        table=_join(levels.compare_at(rules.day), levels.compare_rmst(rules.horizon_days), by=by),
+        pairs=levels.compare_pairs(day=rules.day, horizon_days=rules.horizon_days),
+        hazard=pd.DataFrame(columns=[by, *HAZARD]),
+        logrank=RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": int(counts["n"][wide].sum())}),
+        n=int(merged["n"].sum()),
+        n_events=int(merged["n"][merged["left_by_days"].notna()].sum()),
+        confidence=rules.confidence,
+        method=curve.method,
+        warnings=(*curve.warnings, *(() if merged is counts else (WarningCode.GROUPS_MERGED,))),
     )
-    rows = rows[rows["weight"] > 0].reset_index(drop=True)
-    reference = count_members(counts, by).idxmax()
-    dummies = pd.get_dummies(rows[by].astype(str)).drop(columns=str(reference)).astype(float)
-    names = list(dummies.columns)
-    dummies.columns = [f"x{i}" for i in range(len(names))]
-    frame = pd.concat([dummies, rows[["duration_days", "event", "weight"]]], axis=1)
-    options = {"cluster_col": "cluster"} if cluster else {}
-    if cluster:
-        frame["cluster"] = rows[cluster].to_numpy()
-    fitter = CoxPHFitter(alpha=1 - confidence)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what lifelines warns of is what SEPARATED catches
-        fitter.fit(
-            frame,
-            "duration_days",
-            "event",
-            weights_col="weight",
-            batch_mode=True,
-            robust=bool(cluster),
-            fit_options={"precision": 1e-10},
-            **options,
-        )
-    found = fitter.params_.to_frame("hazard_ratio").join(fitter.confidence_intervals_).to_numpy()
-    ratios = pd.DataFrame(np.exp(np.where(np.abs(found[:, :1]) > SEPARATED, np.nan, found)), columns=columns[1:])
-    ratios.insert(0, by, names)
-    first = pd.DataFrame([{by: str(reference), "hazard_ratio": 1.0}])
-    return pd.concat([first, ratios], ignore_index=True)[columns]

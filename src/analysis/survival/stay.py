@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,28 @@ from scipy import stats
 
 from analysis import curves
 from analysis.config import Leaving
+from analysis.curves.ahead import estimate_loss_ahead, find_reach, rebuild_panel
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.survival.interval import estimate_between_looks
 from analysis.survival.rules import MILESTONES, Rules, bound_loss, list_doubts, refuse_few
+from analysis.survival.turnbull import check_shape
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BetweenLooks:
+    """What a curve rests on where leaving is known only between looks.
+
+    ``look_days`` is the usual time between the two looks around a leaving (the median of leavers), ``n_wide`` how many
+    leavers had more than a day between them. ``pieces`` holds the hazards, see :class:`IntervalCurve`; ``check`` what
+    :func:`check_shape` returns at the milestones and the day of the loss, and ``largest_difference`` its largest (a fraction; nan where the check
+    does not settle).
+    """
+
+    look_days: float
+    n_wide: int
+    pieces: pd.DataFrame
+    check: pd.DataFrame
+    largest_difference: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +40,7 @@ class Stay:
 
     ``milestones`` holds one row per day of :data:`MILESTONES` with enough members at risk: ``day, n_at_risk, survival,
     std_error, ci_low, ci_high``. ``estimate`` is the loss by ``day``; ``median_days`` is nan where the
-    curve stays above one half.
+    curve stays above one half. ``between`` is there where leaving is known only between looks.
     """
 
     leaving: Leaving
@@ -38,6 +58,7 @@ class Stay:
     confidence: float
     method: str
     warnings: tuple[WarningCode, ...]
+    between: BetweenLooks | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +86,9 @@ class ExpectedExits:
     warnings: tuple[WarningCode, ...]
 
 
+SHOWN = 0.005
+"""Two curves that differ by less look alike on a page, which counts whole members of a hundred."""
+
 _LAST_VISIT = ((), (WarningCode.LAST_VISIT_SO_FAR,))
 
 
@@ -74,15 +98,49 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     Parameters
     ----------
     counts
-        Counts by day since joining, by ``rules.cluster`` too where one is named.
+        Counts by day since joining, by ``rules.cluster`` too where one is named; or, where leaving is known only between
+        looks, counts of looks (``left_by_days``), of which the curve is that of :func:`estimate_between_looks`.
 
     Raises
     ------
     RefusedAnalysis
-        Fewer members than ``rules.min_cell``.
+        Fewer members than ``rules.min_cell``; of looks also ``TOO_FEW_EVENTS`` and ``NOT_DETERMINED``.
     """
+    if "left_by_days" in counts:
+        return _estimate_between(counts, rules=rules)
     refuse_few(int(counts[["n_events", "n_censored"]].to_numpy().sum()), rules=rules)
     curve = curves.estimate_survival(counts, cluster=rules.cluster, confidence=rules.confidence)
+    return _read_stay(curve, rules=rules, doubts=(*list_doubts(counts), *_LAST_VISIT[rules.leaving == "last_seen"]))
+
+
+def _estimate_between(counts: pd.DataFrame, *, rules: Rules) -> Stay:
+    refuse_few(int(counts["n"].sum()), rules=rules)
+    found = estimate_between_looks(counts, cluster=rules.cluster, confidence=rules.confidence)
+    stay = _read_stay(found.curve, rules=rules)
+    read = {*stay.milestones["day"], rules.day} if stay.estimate == stay.estimate else stay.milestones["day"]
+    check = check_shape(found, counts, days=sorted(read))
+    apart = (check["turnbull_low"] > check["ci_high"]) | (check["turnbull_high"] < check["ci_low"])
+    apart &= check["difference"] > SHOWN
+    left = counts[counts["left_by_days"].notna()]
+    width = left["left_by_days"] - left["left_after_days"]
+    between = BetweenLooks(
+        look_days=_find_median(width, left["n"]),
+        n_wide=int(left["n"][width > 1].sum()),
+        pieces=found.pieces,
+        check=check,
+        largest_difference=float(check["difference"].max(skipna=False)),
+    )
+    doubts = (WarningCode.SHAPE_IN_DOUBT,) if apart.any() else ()
+    return replace(stay, warnings=(*stay.warnings, *doubts), between=between)
+
+
+def _find_median(values: pd.Series, n: pd.Series) -> float:
+    """Return the least value that half of the members have, or less."""
+    members = n.groupby(values).sum().cumsum()
+    return float(members.index[members >= members.iloc[-1] / 2][0])
+
+
+def _read_stay(curve: curves.Curve, *, rules: Rules, doubts: tuple[WarningCode, ...] = ()) -> Stay:
     milestones = curves.estimate_at(curve, days=MILESTONES).dropna(subset=["survival"])
     milestones = milestones[milestones["n_at_risk"] >= rules.min_cell]
     at = curves.estimate_at(curve, days=(rules.day,)).iloc[0]
@@ -105,7 +163,7 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
         n_events=curve.n_events,
         confidence=rules.confidence,
         method=curve.method,
-        warnings=(*curve.warnings, *list_doubts(counts), *_LAST_VISIT[rules.leaving == "last_seen"]),
+        warnings=(*curve.warnings, *doubts),
     )
 
 
@@ -153,7 +211,8 @@ def estimate_exits(
     ------
     RefusedAnalysis
         Fewer are present than ``rules.min_cell``, or almost all for longer than the curve reaches; or nobody has
-        left yet, which is no rate of leaving.
+        left yet, which is no rate of leaving; or leaving is known only between looks: whom the last of them showed
+        may be gone.
 
     Notes
     -----
@@ -161,28 +220,21 @@ def estimate_exits(
     the window), taken as fully correlated between tenures, which is on the safe side.
     """
     refuse_few(int(present["n_present"].sum()), rules=rules)
+    if stay.between:
+        raise RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": stay.between.n_wide})
     if not stay.curve.n_events:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": 0, "needed": 1})
-    table = stay.curve.table
-    reach = int(table["day"].max())
-    survival = table.set_index("day")["survival"].reindex(range(reach + 1)).ffill().fillna(1.0).to_numpy()
-    risk, events = table["n_at_risk"].to_numpy(float), table["n_events"].to_numpy(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        step = np.where(risk > events, events / (risk * (risk - events)), 0.0)
-    greenwood = np.zeros(reach + 1)
-    greenwood[table["day"].to_numpy(int)] = step
-    greenwood = greenwood.cumsum()
-    tenure, members = present["tenure_days"].to_numpy(int), present["n_present"].to_numpy(float)
+    panel = rebuild_panel(stay.curve)
+    reach = find_reach(panel)
+    tenure, members = present["tenure_days"].to_numpy(np.int64), present["n_present"].to_numpy(float)
     within = tenure + days <= reach
     if members[within].sum() < rules.min_cell:
         raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": reach})
-    start, end = tenure[within], tenure[within] + days
-    staying = np.divide(survival[end], survival[start], out=np.zeros(len(start)), where=survival[start] > 0)
-    leave = 1 - staying
-    error = staying * np.sqrt(greenwood[end] - greenwood[start])
+    ahead = estimate_loss_ahead(panel, tenure_days=tenure[within], ahead_days=days)
+    leave, error = np.nan_to_num(ahead.value, nan=1.0), np.sqrt(np.nan_to_num(ahead.variance))
     n = members[within]
     expected = float(n @ leave)
-    spread = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(n @ (leave * staying) + (n @ error) ** 2)
+    spread = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(n @ (leave * (1 - leave)) + (n @ error) ** 2)
     return ExpectedExits(
         days=days,
         estimate=expected,

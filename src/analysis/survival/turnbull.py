@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves.panel import Floats
-from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.errors import RefusalCode, RefusedAnalysis, attempt
+from analysis.survival.interval import IntervalCurve, survive_pieces
 from analysis.survival.likelihood import Likelihood
 from analysis.survival.looks import JOINING_DAY, Looks, check_looks, each_level
 
@@ -101,6 +102,51 @@ def read_turnbull(turnbull: Turnbull, *, days: Iterable[float]) -> pd.DataFrame:
     begun = np.searchsorted(table["from_day"].to_numpy(), day, side="left")
     over = np.searchsorted(table["to_day"].to_numpy(), day, side="right")
     return pd.DataFrame({"day": day, "survival_low": survival[begun], "survival_high": survival[over]})
+
+
+def check_shape(found: IntervalCurve, counts: pd.DataFrame, *, days: Iterable[int]) -> pd.DataFrame:
+    """Hold a curve of pieces against Turnbull's, which has no shape.
+
+    Parameters
+    ----------
+    found
+        One curve, of everybody.
+    counts
+        What it was estimated from.
+    days
+        Days since joining. Those before anybody was watched are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``day``, ``survival``, ``ci_low``, ``ci_high``, and ``turnbull_low``, ``turnbull_high``: between these lies the
+        curve without a shape, begun at the curve's own share on the day from which members were watched. ``difference``
+        is how far the curve lies outside of them. Nan where the other estimate does not settle.
+    """
+    since = found.watched_from[0]
+    days = [day for day in days if day > since]
+    table = found.curve.table.set_index("day")[["survival", "ci_low", "ci_high"]].reindex(pd.Index(days, name="day"))
+    # What happens after the last of these days changes nothing before it, and there may be years of it.
+    stopped = _stop_at(counts, max(days, default=0))
+    turnbull = attempt(estimate_turnbull, stopped)
+    if isinstance(turnbull, Turnbull):
+        read = read_turnbull(turnbull, days=days)
+    else:  # not settled; or nobody has left by then
+        kept = np.nan if stopped["left_by_days"].notna().any() else 1.0
+        read = pd.DataFrame({"survival_low": kept, "survival_high": kept}, index=range(len(days)))
+    start = survive_pieces(found.pieces, np.array([since]))[0]
+    low, high = (start * read[name].to_numpy() for name in ("survival_low", "survival_high"))
+    difference = np.maximum(np.maximum(low - table["survival"], table["survival"] - high), 0.0)
+    return table.assign(turnbull_low=low, turnbull_high=high, difference=difference).reset_index()
+
+
+def _stop_at(counts: pd.DataFrame, day: int) -> pd.DataFrame:
+    """Return the counts of members followed to ``day`` and no further."""
+    stayed = counts["left_after_days"] >= day
+    stopped = counts.assign(
+        left_after_days=counts["left_after_days"].clip(upper=day), left_by_days=counts["left_by_days"].mask(stayed)
+    )
+    return stopped[counts["entry_days"] < day]
 
 
 def _find_cells(looks: Looks) -> tuple[Floats, Floats]:
