@@ -104,7 +104,7 @@ def estimate_days_ahead(panel: Panel, *, tenure_days: Ints, ahead_days: int, mix
     start, end = read_survival(panel, tenure_days), area[tenure_days + ahead_days]
     before_event = area[np.minimum(panel.days, last)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(start > 0, (end - area[tenure_days]) / start, np.nan)
+        value = np.where(start > 0, np.minimum((end - area[tenure_days]) / start, ahead_days), np.nan)
         scale = np.where(start > 0, 1 / start, 0.0)
 
     def weigh(chosen: slice) -> Floats:

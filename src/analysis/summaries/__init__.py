@@ -28,6 +28,7 @@ from analysis.summaries.intervals import count_looks
 from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
+from analysis.summaries.remaining import LookBack, count_look_back, list_present
 from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
@@ -39,6 +40,7 @@ __all__ = [
     "ChurnCounts",
     "ModelCounts",
     "Metric",
+    "LookBack",
     "Period",
     "Population",
     "QualityCounts",
@@ -56,6 +58,7 @@ __all__ = [
     "count_daily",
     "count_landmark",
     "count_later_joiners",
+    "count_look_back",
     "count_looks",
     "count_models",
     "count_outcomes",
@@ -73,5 +76,6 @@ __all__ = [
     "find_spells",
     "find_stays",
     "list_groupings",
+    "list_present",
     "share_interval_censored",
 ]

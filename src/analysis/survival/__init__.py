@@ -43,9 +43,11 @@ from analysis.survival.validation import (
     Brier,
     Calibration,
     Discrimination,
+    Validation,
     measure_brier,
     measure_calibration,
     measure_concordance,
+    validate_predictions,
 )
 from analysis.survival.visits import Visits, estimate_alive, expect_visits, fit_visits
 
@@ -77,6 +79,7 @@ __all__ = [
     "StayShape",
     "Triangle",
     "Turnbull",
+    "Validation",
     "Visits",
     "answered",
     "check_proportional",
@@ -120,6 +123,8 @@ __all__ = [
     "show_immortal_time",
     "tabulate_remaining",
     "tabulate_tests",
+    "validate_predictions",
+    "validate_remaining",
     "watch_groups",
     "weigh_outcomes",
 ]
