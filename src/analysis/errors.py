@@ -63,6 +63,7 @@ class WarningCode(StrEnum):
     HORIZON_SHORTENED = "horizon_shortened"
     LAST_VISIT_SO_FAR = "last_visit_so_far"
     LATE_ENTRY = "late_entry"
+    NOBODY_ALIKE = "nobody_alike"
     OWN_CAMPAIGN = "own_campaign"
     SHAPE_IN_DOUBT = "shape_in_doubt"
     WINDOW_SHORTENED = "window_shortened"
@@ -77,6 +78,7 @@ class WarningCode(StrEnum):
     INFORMATION_FELL = "information_fell"
     MEMBERS_IN_BOTH_ARMS = "members_in_both_arms"
     MISSING_DIFFERS = "missing_differs"
+
 
 
 class RefusalCode(StrEnum):
@@ -110,6 +112,11 @@ class RefusalCode(StrEnum):
     NO_SNAPSHOTS = "no_snapshots"
     ONE_PLATFORM = "one_platform"
     IDS_DO_NOT_MATCH = "ids_do_not_match"
+    LAST_VISIT_KNOWS_RETURNS = "last_visit_knows_returns"
+    LOG_TOO_SHORT = "log_too_short"
+    NOBODY_ALIKE = "nobody_alike"
+    TOO_FEW_LANDMARKS = "too_few_landmarks"
+    TOO_FEW_SILENCES = "too_few_silences"
     ONE_ARM = "one_arm"
     ONE_GROUP_PER_ARM = "one_group_per_arm"
     UNIT_IN_TWO_ARMS = "unit_in_two_arms"
@@ -131,6 +138,7 @@ class RefusalCode(StrEnum):
     DRAWN_BY_GROUP = "drawn_by_group"
     SEGMENT_AFTER_ASSIGNMENT = "segment_after_assignment"
     NO_LIFT = "no_lift"
+    EFFECT_TOO_SMALL = "effect_too_small"
 
 
 @dataclass(eq=False)

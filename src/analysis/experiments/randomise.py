@@ -74,7 +74,7 @@ class Randomisation:
     assignment
         How the lots were taken to be drawn; "complete" where pairs were broken.
     n_possible, n_drawn
-        Assignments that the design has, and how many of them were looked at.
+        Assignments that the design has (inf beyond 1e300), and how many of them were looked at.
     exact
         Whether all of them were.
     smallest_p
@@ -85,7 +85,7 @@ class Randomisation:
 
     effect: Effect
     assignment: Assignment
-    n_possible: int
+    n_possible: float
     n_drawn: int
     exact: bool
     smallest_p: float
@@ -135,19 +135,19 @@ def compare_randomised(
     of an arm (pairs), the error comes from differences between strata (Imai, King & Nall 2009, Stat Sci 24:29). The
     interval is the hull of the effects not rejected, exact to a billionth.
     """
-    drawn, codes = _settle_assignment(groups, assignment)
+    drawn, codes = settle_assignment(groups, assignment)
     lots = find_lots(groups.treated, groups.stratum, assignment=drawn)
     exact = lots.n_possible <= MAX_ENUMERATED
     chunks = list_assignments(lots) if exact else draw_assignments(lots, n_draws=n_draws, rng=rng)
     totals = _take_off_pre(groups, lots) if adjust else (groups.total, groups.size * groups.treated)
-    observed = _differences(groups.treated[None, :], lots, groups.size, *totals)
-    null = _join([_differences(chunk, lots, groups.size, *totals) for chunk in chunks])
+    observed = count_differences(groups.treated[None, :], lots, groups.size, *totals)
+    null = _join([count_differences(chunk, lots, groups.size, *totals) for chunk in chunks])
     found = _Null(observed=observed, null=null, exact=exact)
     smallest = lots.smallest_p if exact else max(lots.smallest_p, 1 / (n_draws + 1))
     effect = _describe(groups, found, confidence=confidence)
     reach = (WarningCode.ALPHA_OUT_OF_REACH,) if smallest > 1 - confidence + _TIE else ()
     n_drawn = len(null.a)
-    how = f"all {n_drawn:,}" if exact else f"{n_drawn:,} of {lots.n_possible:.3g}"
+    how = f"all {n_drawn:,}" if exact else f"{n_drawn:,} random"
     p = effect.p_value
     return Randomisation(
         effect=replace(
@@ -156,7 +156,7 @@ def compare_randomised(
             warnings=(*groups.warnings, *codes, *reach, *effect.warnings),
         ),
         assignment=drawn,
-        n_possible=lots.n_possible,
+        n_possible=float(lots.n_possible) if lots.n_possible < 1e300 else np.inf,
         n_drawn=n_drawn,
         exact=exact,
         smallest_p=smallest,
@@ -164,7 +164,7 @@ def compare_randomised(
     )
 
 
-def _settle_assignment(groups: Groups, assignment: Assignment) -> tuple[Assignment, tuple[WarningCode, ...]]:
+def settle_assignment(groups: Groups, assignment: Assignment) -> tuple[Assignment, tuple[WarningCode, ...]]:
     """Return the assignment to redraw: broken pairs are complete, a stratum without a counterpart is refused."""
     if assignment == "complete":
         return "complete", ()
@@ -191,7 +191,7 @@ def _take_off_pre(groups: Groups, lots: Lots) -> tuple[Floats, Floats]:
     return tuple(total - size * pre * (pre @ total / scale if scale > 0 else 0.0) for total in both)  # type: ignore[return-value]
 
 
-def _differences(treated: Bools, lots: Lots, size: Floats, total: Floats, shift: Floats) -> Differences:
+def count_differences(treated: Bools, lots: Lots, size: Floats, total: Floats, shift: Floats) -> Differences:
     """Return the differences of many assignments at once, shape (assignments,)."""
     total = total - size * (total.sum() / size.sum())  # the same difference, and fewer digits lost
     columns = np.column_stack(
