@@ -13,7 +13,6 @@ Estimand = Literal[
     "average_group",
     "ratio",
     "winsorised_mean",
-    "median_shift",
     "probability_index",
     "rmst_days",
 ]
