@@ -37,6 +37,8 @@ from analysis.findings.quality import (
     list_quality_tiles,
     tabulate_corrections,
 )
+from analysis.findings.risk import describe_risk, describe_validation
+from analysis.findings.thresholds import describe_thresholds
 
 __all__ = [
     "Finding",
@@ -64,9 +66,12 @@ __all__ = [
     "describe_proportional",
     "describe_reasons",
     "describe_refusal",
+    "describe_risk",
     "describe_shape",
     "describe_stay",
     "describe_stays",
+    "describe_thresholds",
+    "describe_validation",
     "describe_verdict",
     "describe_verdicts",
     "describe_visits",

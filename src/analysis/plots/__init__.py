@@ -5,6 +5,7 @@ from analysis.plots.display import show_figure, show_findings, show_headline, sh
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
 from analysis.plots.style import Chart
+from analysis.plots.thresholds import plot_thresholds
 
 __all__ = [
     "Chart",
@@ -16,6 +17,7 @@ __all__ = [
     "plot_overlap",
     "plot_reasons",
     "plot_stay",
+    "plot_thresholds",
     "plot_triangle",
     "show_figure",
     "show_findings",

@@ -27,6 +27,8 @@ MOST_LABELLED = 4
 def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cell: int) -> Chart:
     """Draw how many of a hundred are still there, one line per definition of leaving, with numbers at risk.
 
+    Days of leaving are steps; a curve between looks has none.
+
     Parameters
     ----------
     stays
@@ -37,7 +39,7 @@ def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cel
     figure, (axes,) = draw(height=3.4 + 0.17 * len(stays))
     for colour, (leaving, stay) in zip(COLOURS, stays.items(), strict=False):
         _draw_curve(axes, stay.curve.table, colour=colour, label=labels.text(f"figure.stay.{leaving}", locale),
-                    horizon_days=horizon_days, min_cell=min_cell)  # fmt: skip
+                    horizon_days=horizon_days, min_cell=min_cell, stepped=stay.between is None)  # fmt: skip
     finish_curve(axes, horizon_days=horizon_days, locale=locale)
     axes.legend(loc="best")
     _write_at_risk(
@@ -102,7 +104,7 @@ def plot_levels(comparisons: dict[str, LevelComparison], *, locale: str) -> Char
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     day = next(iter(comparisons.values())).day
-    _percent_axis(axes.xaxis, locale)
+    percent_axis(axes.xaxis, locale)
     axes.set_xlabel(labels.text("figure.levels.x", locale, n=day))
     axes.set_title(labels.text("figure.levels.title", locale, n=day))
     alt = labels.text("figure.levels.alt", locale, n=day, columns=[labels.name("column", by, locale) for by in tables])
@@ -154,23 +156,25 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
 
 def _draw_curve(
     axes: Axes, table: pd.DataFrame, *, colour: str, label: str, horizon_days: int, min_cell: int,
-    style: str = "-", band: bool = True,
+    style: str = "-", band: bool = True, stepped: bool = True,
 ) -> None:  # fmt: skip
     shown = table[(table["n_at_risk"] >= min_cell) & (table["day"] <= horizon_days)]
     start = pd.DataFrame({"day": [0], "survival": [1.0], "ci_low": [1.0], "ci_high": [1.0]})
+    start = start if stepped else shown.head(0)
     end = shown.tail(1).assign(day=min(horizon_days, int(table["day"].max()))) if len(shown) else shown
     steps = pd.concat([start, shown, end])[["day", "survival", "ci_low", "ci_high"]]
-    axes.step(steps["day"], steps["survival"], where="post", color=colour, linewidth=1.8, linestyle=style, label=label)
+    axes.plot(steps["day"], steps["survival"], drawstyle="steps-post" if stepped else "default", color=colour,
+              linewidth=1.8, linestyle=style, label=label)  # fmt: skip
     if band:
         low, high = steps["ci_low"].fillna(steps["survival"]), steps["ci_high"].fillna(steps["survival"])
-        axes.fill_between(steps["day"], low, high, step="post", color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(steps["day"], low, high, step="post" if stepped else None, color=colour, alpha=0.15, linewidth=0)
 
 
 def finish_curve(axes: Axes, *, horizon_days: int, locale: str) -> None:
     """Give the axes days from 0 to the horizon, and members of a hundred."""
     axes.set(xlim=(0, horizon_days), ylim=(0, 1.02))
     axes.set_xticks(ticks_up_to(horizon_days))
-    _percent_axis(axes.yaxis, locale)
+    percent_axis(axes.yaxis, locale)
     axes.set_xlabel(labels.text("figure.curve.x", locale))
     axes.set_ylabel(labels.text("figure.curve.y", locale))
 
@@ -197,7 +201,8 @@ def _write_at_risk(axes: Axes, curves: dict[str, Curve], *, horizon_days: int, l
                   xycoords="axes fraction", textcoords="offset points", fontsize=8)  # fmt: skip
 
 
-def _percent_axis(axis: mpl.axis.Axis, locale: str) -> None:
+def percent_axis(axis: mpl.axis.Axis, locale: str) -> None:
+    """Mark an axis of shares in whole members of a hundred."""
     axis.set_major_locator(_WholePoints(nbins=6, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(lambda share, _: labels.write(share, "of100", locale))
     axis.set_tick_params(color=GRID)

@@ -20,8 +20,12 @@ from analysis.plots.style import Chart
 WAYS = {
     **dict.fromkeys(("day", "n", "n_events", "n_at_risk", "n_rows", "observed", "df"), "n"),
     **dict.fromkeys(("survival", "ci_low", "ci_high", "loss", "loss_low", "loss_high"), "of100"),
+    **dict.fromkeys(("silent_days", "n_silent", "kept_from", "kept_to", "n_kept", "n_known"), "n"),
     **dict.fromkeys(("difference", "loss_difference"), "pts"),
     **dict.fromkeys(("rmst_days", "expected"), "d1"),
+    **dict.fromkeys(("recency_from", "recency_to", "tenth"), "n"),
+    **dict.fromkeys(("predicted", "share_silent"), "of100"),
+    "off": "pts",
     **dict.fromkeys(("incidence", "gap"), "of100"),
     **dict.fromkeys(("median_days", "median_low", "median_high", "log_likelihood", "aic", "delta_aic"), "d1"),
     **dict.fromkeys(("early_ratio", "late_ratio", "change"), "d2"),
@@ -31,14 +35,19 @@ WAYS = {
     **dict.fromkeys(("first_day", "last_day"), "date"),
     **dict.fromkeys(("by", "about"), "column"),
     **dict.fromkeys(("group_id", "file", "name", "value"), ""),
-    **{name: name for name in ("claim", "status", "table", "correction")},
+    **{name: name for name in ("claim", "status", "table", "correction", "conclusion", "verdict", "blank")},
     **{"kind": "origin", "distribution": "shape", "reason": "reason"},
 }
 """How a column is written: a number by this spec, a string by its name under this key of the catalogue."""
 
 
 INTERVALS = {
+    "risk_interval": ("unit.interval_of100", "risk", "ci_low", "ci_high"),
     "difference_interval": ("unit.interval_pts", "difference", "ci_low", "ci_high"),
+    "return_interval": ("unit.interval_of100", "share_return", "return_low", "return_high"),
+    "year_interval": ("unit.interval_of100", "share_year", "year_low", "year_high"),
+    "active_interval": ("unit.interval_of100", "survival", "ci_low", "ci_high"),
+    "mean_interval": ("unit.interval_d1", "rmst_days", "rmst_low", "rmst_high"),
     "rmst_interval": ("unit.interval_days", "difference_rmst", "ci_low_rmst", "ci_high_rmst"),
 }
 """Columns that are made here of three: an estimate and its interval in one cell."""

@@ -61,10 +61,10 @@ def styled(plot: Callable[P, Chart]) -> Callable[P, Chart]:
     return drawn
 
 
-def draw(*, height: float, ncols: int = 1) -> tuple[Figure, list[Axes]]:
+def draw(*, height: float, ncols: int = 1, sharey: bool = True) -> tuple[Figure, list[Axes]]:
     """Return an empty figure of the house's width and its axes, from left to right."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, list(figure.subplots(1, ncols, squeeze=False, sharey=True)[0])
+    return figure, list(figure.subplots(1, ncols, squeeze=False, sharey=sharey)[0])
 
 
 def printable(text: object, *, most: int = 18) -> str:

@@ -25,6 +25,7 @@ from analysis.summaries.counts import (
 )
 from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units
 from analysis.summaries.intervals import count_looks
+from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_landmark
 from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
@@ -32,20 +33,24 @@ from analysis.summaries.remaining import LookBack, count_look_back, list_present
 from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
+from analysis.summaries.thresholds import THRESHOLDS, ThresholdCounts, count_silences, count_thresholds
 
 __all__ = [
     "HISTORY_SHARE",
+    "THRESHOLDS",
     "UNITS",
     "WIDE_MOST",
     "ChurnCounts",
-    "ModelCounts",
-    "Metric",
+    "Landmarks",
     "LookBack",
+    "Metric",
+    "ModelCounts",
     "Period",
     "Population",
     "QualityCounts",
     "Run",
     "Tables",
+    "ThresholdCounts",
     "add_cohort",
     "add_early_activity",
     "check_assignments",
@@ -57,6 +62,7 @@ __all__ = [
     "count_cohorts",
     "count_daily",
     "count_landmark",
+    "count_landmarks",
     "count_later_joiners",
     "count_look_back",
     "count_looks",
@@ -65,7 +71,9 @@ __all__ = [
     "count_present",
     "count_quality",
     "count_recent",
+    "count_silences",
     "count_stays",
+    "count_thresholds",
     "count_units",
     "find_assigned",
     "find_campaigns",
@@ -75,6 +83,7 @@ __all__ = [
     "find_known_day",
     "find_spells",
     "find_stays",
+    "list_at_landmark",
     "list_groupings",
     "list_present",
     "share_interval_censored",

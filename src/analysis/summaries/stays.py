@@ -145,7 +145,7 @@ def _follow(stays: nw.LazyFrame, *, churn: Churn, cut: int) -> nw.LazyFrame:
         duration_days=(nw.col("stop_day").fill_null(cut) - nw.col("joined_day")).cast(nw.Int32)
     )
     entry = nw.col("watched_days")
-    if tracking_from := _tracking_day(churn):
+    if tracking_from := tracking_day(churn):
         entry = nw.max_horizontal(entry, nw.lit(tracking_from) - nw.col("joined_day"))
     stays = stays.with_columns(entry_days=entry.cast(nw.Int32))
     stays = stays.filter((nw.col("entry_days") == 0) | (nw.col("duration_days") > nw.col("entry_days")))
@@ -192,7 +192,7 @@ def _by_first_silence(tables: Tables, *, churn: Churn, cut: int, columns: Sequen
     if not tables.has("activity", "member_id"):
         raise RefusedAnalysis(RefusalCode.NO_ACTIVITY)
     holidays = find_holidays(tables)
-    persons = read_persons(tables, columns).with_columns(origin_day=_origin(churn))
+    persons = read_persons(tables, columns).with_columns(origin_day=origin_of(churn))
     origin, first = counted_days(nw.col("origin_day"), holidays), counted_days(nw.col("first_day"), holidays)
     at_origin = (nw.col("first_day").is_null() & (nw.col("origin_day") < cut)) | (first - origin > churn.silent_days)
     stop = nw.when(at_origin).then(nw.col("origin_day")).otherwise(nw.col("silent_from_day"))
@@ -204,10 +204,10 @@ def _by_first_silence(tables: Tables, *, churn: Churn, cut: int, columns: Sequen
     )
 
 
-def _origin(churn: Churn) -> nw.Expr:
-    """The first day on which a silence could be seen: joining, or the start of tracking, taken as a visit."""
+def origin_of(churn: Churn) -> nw.Expr:
+    """Return the first day on which a silence could be seen: joining, or the start of tracking, taken as a visit."""
     joined = nw.col("joined_day")
-    tracking_from = _tracking_day(churn)
+    tracking_from = tracking_day(churn)
     return nw.max_horizontal(joined, nw.lit(tracking_from)) if tracking_from else joined
 
 
@@ -229,5 +229,6 @@ def _silences(tables: Tables, persons: nw.LazyFrame, *, churn: Churn, cut: int) 
     )
 
 
-def _tracking_day(churn: Churn) -> int | None:
+def tracking_day(churn: Churn) -> int | None:
+    """Return the first day watched [days since 1970-01-01], or None."""
     return (churn.tracking_from - dt.date(1970, 1, 1)).days if churn.tracking_from else None

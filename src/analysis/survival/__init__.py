@@ -19,13 +19,22 @@ from analysis.survival.levels import (
     compare_levels,
     tabulate_tests,
 )
-from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.models import Hazards, estimate_hazards
+from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.pooled import Reasons, StayShape, estimate_reasons, estimate_shape
 from analysis.survival.proportional import Proportional, check_proportional
 from analysis.survival.ratios import estimate_hazard_ratios
 from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining, validate_remaining
 from analysis.survival.retention import Retention, fit_retention, project_retention
+from analysis.survival.risk import (
+    ProjectedRisk,
+    SilenceRisk,
+    estimate_risk,
+    predict_risk,
+    project_risk,
+    rank_members,
+)
+from analysis.survival.risk_validation import RiskValidation, validate_risk
 from analysis.survival.rules import MILESTONES, Rules
 from analysis.survival.stay import (
     BetweenLooks,
@@ -55,9 +64,9 @@ __all__ = [
     "MILESTONES",
     "Aft",
     "AftChoice",
+    "BetweenLooks",
     "Brier",
     "Calibration",
-    "BetweenLooks",
     "CohortLoss",
     "Concordance",
     "Cox",
@@ -70,24 +79,28 @@ __all__ = [
     "IntervalCurve",
     "LevelComparison",
     "Now",
+    "ProjectedRisk",
     "Proportional",
     "Reasons",
     "Remaining",
     "Retention",
+    "RiskValidation",
     "Rules",
+    "SilenceRisk",
     "Stay",
     "StayShape",
+    "ThresholdPanel",
     "Triangle",
     "Turnbull",
     "Validation",
     "Visits",
     "answered",
     "check_proportional",
+    "check_shape",
     "clip_window",
     "compare_aft",
     "compare_groupings",
     "compare_levels",
-    "check_shape",
     "count_now",
     "estimate_aft",
     "estimate_aft_median",
@@ -102,8 +115,10 @@ __all__ = [
     "estimate_incidence",
     "estimate_incidence_at",
     "estimate_reasons",
+    "estimate_risk",
     "estimate_shape",
     "estimate_stay",
+    "estimate_thresholds",
     "estimate_triangle",
     "estimate_turnbull",
     "expect_visits",
@@ -114,10 +129,13 @@ __all__ = [
     "measure_brier",
     "measure_calibration",
     "measure_concordance",
+    "predict_risk",
     "project_aft",
     "project_cox",
     "project_leaving",
     "project_retention",
+    "project_risk",
+    "rank_members",
     "read_turnbull",
     "score_rows",
     "show_immortal_time",
@@ -125,6 +143,7 @@ __all__ = [
     "tabulate_tests",
     "validate_predictions",
     "validate_remaining",
+    "validate_risk",
     "watch_groups",
     "weigh_outcomes",
 ]
