@@ -19,7 +19,8 @@ as_of: str = ""  # last day counted
 locale: str = "all"
 seed: int = 3
 out_dir: str = ""
-silent_days: int = 30  # [days]"""
+silent_days: int = 30  # [days]
+risk_list: bool = False"""
 
 AS_OF = 20400  # 2025-11-08
 
@@ -50,12 +51,15 @@ class Kernel:
     def __init__(self):
         self.fails = set()
         self.jobs = []
+        self.writes_lists = False
 
     def __call__(self, job, *, stop, on_cell=None):
         self.jobs.append(job)
         job.executed.parent.mkdir(exist_ok=True)
         notebook = json.loads(job.notebook.read_text("utf-8"))
         job.executed.write_text(json.dumps(notebook), "utf-8")
+        if self.writes_lists:
+            (job.executed.parents[1] / f"{job.name}.risk_list.csv").write_text("member_id\n4711\n", "utf-8")
         if job.name in self.fails:
             return Verdict(cause="cell_error", reason="cell 3: KeyError: 'member 4711'")
         claim = {
@@ -324,3 +328,33 @@ def test_the_command_tells_where_pages_are_why_one_failed_and_how_to_open_it(pro
     assert Path(executed).is_file()
     told = CliRunner().invoke(cli.app, ["report", "community.yml", "--param", "churn.nothing=1"])
     assert (told.exit_code, "Nothing was changed" in told.output) == (2, True)
+
+
+def lists(project):
+    return sorted(path.name for path in latest(project).rglob("*risk_list*"))
+
+
+def test_a_list_of_members_is_published_only_where_it_was_asked_for_and_the_notebook_did_not_fail(
+    project, report, kernel
+):
+    kernel.writes_lists = True
+    report(params=["01_churn.risk_list=true", "02_tiers.risk_list=true"])
+    assert lists(project) == ["01_churn.risk_list.csv", "02_tiers.risk_list.csv"]
+    kernel.fails = {"02_tiers"}
+    report(params=["01_churn.risk_list=true", "02_tiers.risk_list=true"])
+    assert lists(project) == ["01_churn.risk_list.csv"]
+    report()
+    assert lists(project) == []
+
+
+def test_nothing_links_to_a_list_of_members_and_a_run_without_it_does_not_carry_it_along(project, report, kernel):
+    kernel.writes_lists = True
+    outcome = report(only=["01_churn"], params=["01_churn.risk_list=true"])
+    for path in outcome.folder.rglob("*"):
+        if path.is_file() and path.suffix in (".html", ".json"):
+            text = path.read_text("utf-8")
+            assert ".csv" not in text.replace("members.csv", ""), path.name
+            assert "4711" not in text
+    kernel.writes_lists = False
+    assert fates(report(only=["00_quality"]))["01_churn"] == "kept"
+    assert lists(project) == []

@@ -2,6 +2,7 @@
 
 `parameters`  what a notebook may be given, read from its own cell and checked before a kernel starts
 `results`     what a notebook calls in its last cells: its claims, and how they were made
+`listing`     a ranked list of members, for those who asked for it
 `execute`     the child process that runs one notebook
 `supervise`   its parent: limits, progress, and an honest verdict
 `render`      one self-contained page per notebook and language

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import pages, publish, render
+from analysis.reports import listing, pages, publish, render
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, make_plan
 from analysis.reports.results import dump, iso, versions, write_atomically
@@ -176,12 +176,20 @@ def _finish(run: _Run, job: Job, verdict: Verdict) -> Fate:
         try:
             results = json.loads(job.sentinel.read_text("utf-8"))
             pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day)
+            if not _asks_for_list(run, job):
+                listing.remove_lists(run.stage, job.name)
             return _published(run, job, verdict, results)
         except Exception as error:  # one page that cannot be made must not take the others with it
             cause, reason = "not_rendered", f"{type(error).__name__}: {error}"
     job.sentinel.unlink(missing_ok=True)
+    listing.remove_lists(run.stage, job.name)
     fate = pages.keep_previous(job.notebook, run.before, run.stage, run.plan, day=run.day, cause=cause, reason=reason)
     return replace(fate, seconds=round(verdict.seconds, 2))
+
+
+def _asks_for_list(run: _Run, job: Job) -> bool:
+    declared = run.plan.declared[job.notebook].get(listing.ASKED_BY)
+    return bool(job.parameters.get(listing.ASKED_BY, declared.default if declared else False))
 
 
 def _keep_others(run: _Run) -> list[Fate]:
