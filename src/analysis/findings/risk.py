@@ -1,0 +1,62 @@
+"""Who falls silent next, and whether such forecasts came true: the sentences."""
+
+from __future__ import annotations
+
+from analysis import labels
+from analysis.errors import RefusedAnalysis
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
+from analysis.survival import ProjectedRisk, RiskValidation
+
+FAR_OFF = 0.03
+"""A tenth whose forecast lies this much outside the interval of what came asks for a look."""
+
+
+def describe_risk(result: ProjectedRisk | RefusedAnalysis) -> Finding:
+    """Return how many of those who are active now are expected to fall silent, and how much of it in the riskiest tenth."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.risk", result)
+    return make_finding(
+        "churn.risk",
+        result,
+        status=Status.PASS,
+        sentence=labels.both(
+            "churn.risk",
+            present=result.n,
+            k=result.silent_days,
+            days=result.within_days,
+            n=result.estimate,
+            low=result.ci_low,
+            high=result.ci_high,
+            riskiest=result.riskiest,
+            safest=result.tenths["risk"].iloc[0],
+            landmarks=result.n_landmarks,
+        ),
+        at=result.within_days,
+        unit="members",
+    )
+
+
+def describe_validation(result: RiskValidation | RefusedAnalysis) -> Finding:
+    """Return how far the forecast would have been off at an earlier day, and how well it would have ranked members."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.risk_validation", result)
+    useless = result.brier.ci_low <= 0
+    key = "useless" if useless else "far" if result.surely_off > FAR_OFF else "near"
+    return make_finding(
+        "churn.risk_validation",
+        result,
+        status=Status.PASS if key == "near" else Status.REVIEW,
+        sentence=labels.both(
+            f"churn.risk_validation.{key}",
+            day=result.at_day,
+            days=result.within_days,
+            n=result.n,
+            gap=result.estimate,
+            concordance=result.discrimination.estimate,
+            skill=result.brier.estimate,
+            tenure=result.tenure_gap,
+        ),
+        at=result.at_day,
+        confidence=result.calibration.confidence,
+        unit="fraction",
+    )

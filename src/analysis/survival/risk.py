@@ -1,0 +1,296 @@
+"""Who falls silent next: the chance of a silence within a window, from what is known of a member on a day.
+
+A logistic model on bands of tenure, days since the last visit and recent active days, learnt at landmarks
+(``summaries.count_landmarks``). All pairs of bands have a term of their own, since one week without a visit means another
+thing for a daily visitor than for a monthly one; normal priors hold back what few members tell (standard deviation
+:data:`MAIN_PRIOR` on log odds for a band, :data:`PAIR_PRIOR` for what a pair adds), so that no term runs away. The intercept is
+free: at the landmarks learnt from, as many are expected as fell silent.
+
+Errors come from leaving out one landmark at a time (the jackknife): what moves members together, a season or a campaign,
+moves a whole landmark. Landmarks are not quite independent (the same members stand at several), which makes intervals a little
+narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.survival.bands import (
+    FEATURES,
+    Pair,
+    encode_bands,
+    find_pairs,
+    fit_bands,
+    merge_bands,
+    read_bands,
+    share_of,
+)
+from analysis.survival.design import Floats
+from analysis.survival.rules import FEW_EVENTS
+
+FEWEST_LANDMARKS = 3
+"""With fewer there is no telling how much one month differs from another."""
+
+LEAST_IN_BAND = 50
+"""A band in which fewer members stood at landmarks is read with its neighbour."""
+
+TENTHS = 10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SilenceRisk:
+    """A model of falling silent.
+
+    Parameters
+    ----------
+    bands
+        By feature, each band seen in training (its lowest days) and the band that it is read with.
+    pairs
+        Pairs of bands with a term of their own.
+    coefficients
+        Log odds: intercept, bands, pairs.
+    jackknife
+        The same without each landmark in turn, shape (landmarks, coefficients).
+    landmarks
+        One row per landmark learnt from: ``landmark_day, n, n_silent, expected``.
+    n, n_events
+        Members at landmarks (a member stands at several), and those who fell silent.
+    estimate
+        The share that fell silent.
+    """
+
+    bands: Mapping[str, Mapping[int, int]]
+    pairs: tuple[Pair, ...]
+    coefficients: Floats
+    jackknife: Floats
+    landmarks: pd.DataFrame
+    silent_days: int
+    within_days: int
+    estimate: float
+    n: int
+    n_events: int
+    method: str
+    warnings: tuple[WarningCode, ...]
+
+    @property
+    def n_landmarks(self) -> int:
+        """Landmarks learnt from."""
+        return len(self.landmarks)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectedRisk:
+    """Members who are there now and are expected to fall silent.
+
+    Parameters
+    ----------
+    estimate, ci_low, ci_high
+        How many, with a prediction interval.
+    riskiest
+        Mean risk of the riskiest tenth.
+    recency
+        One row per band of days since the last visit: ``recency_from, recency_to, n, risk, ci_low, ci_high, expected``. Bands of
+        fewer than ``min_cell`` members are joined to a neighbour.
+    tenths
+        One row per tenth of members by risk, the riskiest last: ``tenth, n, risk, expected``.
+    n_beyond
+        Members not counted in: nobody like them was there at a landmark.
+    """
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    riskiest: float
+    recency: pd.DataFrame
+    tenths: pd.DataFrame
+    silent_days: int
+    within_days: int
+    n: int
+    n_beyond: int
+    n_landmarks: int
+    confidence: float
+    method: str
+    warnings: tuple[WarningCode, ...]
+
+
+def estimate_risk(
+    cells: pd.DataFrame, *, silent_days: int, within_days: int, most_landmarks: int = 12, fewest: int = FEWEST_LANDMARKS
+) -> SilenceRisk:
+    """Learn the chance of falling silent from members at landmarks.
+
+    Parameters
+    ----------
+    cells
+        ``landmark_day, tenure_band, recency_band, recent_band, n, n_silent``.
+    silent_days, within_days
+        As the cells were counted.
+    most_landmarks
+        The latest so many are learnt from.
+    fewest
+        With fewer landmarks it is refused.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Too few landmarks, fewer than ten who fell silent, or fewer than ten who did not.
+    """
+    days = np.sort(cells["landmark_day"].unique())[-most_landmarks:]
+    if len(days) < fewest:
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_LANDMARKS, {"n": len(days), "needed": fewest})
+    cells = cells[cells["landmark_day"].isin(days) & (cells["n"] > 0)].reset_index(drop=True)
+    n, n_events = int(cells["n"].sum()), int(cells["n_silent"].sum())
+    if min(n_events, n - n_events) < FEW_EVENTS:
+        raise RefusedAnalysis(
+            RefusalCode.TOO_FEW_SILENCES, {"n_events": min(n_events, n - n_events), "needed": FEW_EVENTS}
+        )
+    bands = {name: merge_bands(cells.groupby(name)["n"].sum(), least=LEAST_IN_BAND) for name in FEATURES}
+    read = read_bands(cells, bands)
+    pairs = tuple(find_pairs(read))
+    x, priors = encode_bands(read, bands, pairs)
+    size, silent = cells["n"].to_numpy(float), cells["n_silent"].to_numpy(float)
+    coefficients = fit_bands(x, size, silent, priors=priors)
+    landmark = cells["landmark_day"].to_numpy()
+    without = [landmark != day for day in days] if len(days) > 1 else []
+    jackknife = [fit_bands(x[kept], size[kept], silent[kept], priors=priors, start=coefficients) for kept in without]
+    seen = cells.assign(expected=size * share_of(x @ coefficients))
+    return SilenceRisk(
+        bands=bands,
+        pairs=pairs,
+        coefficients=coefficients,
+        jackknife=np.array(jackknife).reshape(-1, len(coefficients)),
+        landmarks=seen.groupby("landmark_day", as_index=False)[["n", "n_silent", "expected"]].sum(),
+        silent_days=silent_days,
+        within_days=within_days,
+        estimate=n_events / n,
+        n=n,
+        n_events=n_events,
+        method="logistic regression at landmarks, ridge on pairs",
+        warnings=(),
+    )
+
+
+def predict_risk(risk: SilenceRisk, kinds: pd.DataFrame) -> Floats:
+    """Return the chance of falling silent of each kind of member; nan where nobody like them was seen.
+
+    Parameters
+    ----------
+    kinds
+        Rows with ``tenure_band, recency_band, recent_band``.
+    """
+    x, known = _lay_out(risk, kinds)
+    return np.where(known, share_of(x @ risk.coefficients), np.nan)
+
+
+def project_risk(risk: SilenceRisk, present: pd.DataFrame, *, min_cell: int, confidence: float = 0.95) -> ProjectedRisk:
+    """Return how many of those present are expected to fall silent, and among whom the risk lies.
+
+    Parameters
+    ----------
+    present
+        ``tenure_band, recency_band, recent_band, n``.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Fewer members than ``min_cell`` are like those learnt from.
+
+    Notes
+    -----
+    The interval of the number adds to the model's error what one landmark differs from another by (both from the jackknife), or
+    the spread of independent members where that is more; Student's t on landmarks less one.
+    """
+    x, known = _lay_out(risk, present)
+    n, beyond = present["n"].to_numpy(float)[known], int(present["n"].to_numpy()[~known].sum())
+    if n.sum() < min_cell:
+        raise RefusedAnalysis(RefusalCode.NOBODY_ALIKE, {"n": int(n.sum()), "needed": min_cell})
+    there, x = present[known].reset_index(drop=True), x[known]
+    chance = share_of(x @ risk.coefficients)
+    left_out = share_of(x @ risk.jackknife.T)
+    quantile = stats.t.ppf(0.5 + confidence / 2, risk.n_landmarks - 1)
+    expected = float(n @ chance)
+    error = _jackknife_variance(n @ left_out)
+    spread = quantile * np.sqrt(error + max(risk.n_landmarks * error, n @ (chance * (1 - chance))))
+    tenths = _cut_tenths(chance, n)
+    return ProjectedRisk(
+        estimate=expected,
+        ci_low=max(0.0, expected - spread),
+        ci_high=min(float(n.sum()), expected + spread),
+        riskiest=float(tenths["risk"].iloc[-1]),
+        recency=_tabulate_recency(there, chance, left_out, quantile=quantile, min_cell=min_cell, to=risk.silent_days),
+        tenths=tenths,
+        silent_days=risk.silent_days,
+        within_days=risk.within_days,
+        n=int(n.sum()),
+        n_beyond=beyond,
+        n_landmarks=risk.n_landmarks,
+        confidence=confidence,
+        method=risk.method,
+        warnings=(*risk.warnings, *((WarningCode.NOBODY_ALIKE,) if beyond else ())),
+    )
+
+
+def rank_members(risk: SilenceRisk, members: pd.DataFrame, *, most: int | None = None) -> pd.DataFrame:
+    """Return members with their ``risk``, the riskiest first. For a list that was asked for, never a page.
+
+    Parameters
+    ----------
+    members
+        As ``summaries.list_at_landmark`` gives them.
+    most
+        So many at most; members alike in everything known are in the order of their ids.
+    """
+    kinds = members[list(FEATURES)].drop_duplicates()
+    kinds = kinds.assign(risk=predict_risk(risk, kinds))
+    ranked = members.merge(kinds, on=list(FEATURES), how="left").dropna(subset=["risk"])
+    ranked = ranked.sort_values(
+        ["risk", "days_since_seen", "member_id"], ascending=[False, False, True], ignore_index=True
+    )
+    return ranked.drop(columns=list(FEATURES)).head(most if most is not None else len(ranked))
+
+
+def _lay_out(risk: SilenceRisk, kinds: pd.DataFrame) -> tuple[Floats, np.ndarray]:
+    """Return the columns of the rows, and which rows have bands that were seen."""
+    read = read_bands(kinds, risk.bands)
+    return encode_bands(read, risk.bands, risk.pairs)[0], read.notna().all(axis=1).to_numpy()
+
+
+def _jackknife_variance(without: Floats) -> Floats:
+    """Return the variance of an estimate from its values without each landmark (last axis), Quenouille & Tukey's."""
+    m = without.shape[-1]
+    return (m - 1) / m * ((without - without.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+
+
+def _cut_tenths(chance: Floats, n: Floats) -> pd.DataFrame:
+    """Return the mean chance of each tenth of members, exactly a tenth each: members of one chance may be split."""
+    order = np.argsort(chance, kind="stable")
+    reached = np.r_[0.0, np.cumsum(n[order])]
+    gone = np.r_[0.0, np.cumsum((n * chance)[order])]
+    edges = np.linspace(0, reached[-1], TENTHS + 1)
+    expected = np.diff(np.interp(edges, reached, gone))
+    size = edges[-1] / TENTHS
+    return pd.DataFrame({"tenth": range(1, TENTHS + 1), "n": size, "risk": expected / size, "expected": expected})
+
+
+def _tabulate_recency(
+    present: pd.DataFrame, chance: Floats, without: Floats, *, quantile: float, min_cell: int, to: int
+) -> pd.DataFrame:
+    """Return the mean chance by days since the last visit, with its interval."""
+    n = present["n"].to_numpy(float)
+    bands = merge_bands(present.groupby("recency_band")["n"].sum(), least=min_cell)
+    band = present["recency_band"].map(bands).to_numpy()
+    rows = []
+    for low in np.unique(band):
+        share = np.where(band == low, n, 0.0) / n[band == low].sum()
+        mean, margin = float(share @ chance), quantile * float(np.sqrt(_jackknife_variance(share @ without)))
+        size = int(n[band == low].sum())
+        bounds = max(0.0, mean - margin), min(1.0, mean + margin)
+        rows.append((int(low), size, mean, *bounds, mean * size))
+    table = pd.DataFrame(rows, columns=["recency_from", "n", "risk", "ci_low", "ci_high", "expected"])
+    table.insert(1, "recency_to", np.r_[table["recency_from"].to_numpy()[1:] - 1, to])
+    return table
