@@ -17,7 +17,6 @@ from analysis.experiments.money import (
     estimate_cost_per_outcome,
     estimate_moments,
     estimate_net_benefit,
-    student_quantile,
 )
 
 
@@ -220,8 +219,3 @@ def test_thornton_cost_per_result(shared):
     assert found.estimate == pytest.approx(2.379, abs=5e-4)
     assert found.shape == "bounded"
     assert (found.low, found.high) == pytest.approx((2.1621, 2.6414), abs=5e-5)  # ours, of no paper
-
-
-def test_quantiles_of_student():
-    """t(10): 2.2281; normal: 1.9600."""
-    assert (student_quantile(10, 0.95), student_quantile(inf, 0.95)) == pytest.approx((2.2281, 1.9600), abs=5e-5)

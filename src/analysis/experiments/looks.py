@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, inf, log, nan, sqrt
+from math import exp, log, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -258,13 +258,10 @@ def _conclude(table: pd.DataFrame, design: Design) -> Looks:
 
 
 def _t_quantile(two_sided_p: Floats, df: float | Floats) -> Floats:
-    """Return |t| with this two-sided tail; normal where df is infinite, infinite where the tail is nothing."""
-    df = np.asarray(df, dtype=float)
-    student = stats.t.isf(np.asarray(two_sided_p) / 2, np.where(np.isinf(df), 1.0, df))
-    normal = -special.ndtri(np.asarray(two_sided_p) / 2)
-    return np.where(np.isinf(df), normal, student)
+    """Return |t| with this two-sided tail; infinite where the tail is nothing."""
+    return np.asarray(stats.t.isf(np.asarray(two_sided_p) / 2, df))
 
 
 def _normal_equivalent(t: float, df: float) -> float:
-    tail = stats.t.sf(abs(t), df) if df < inf else special.ndtr(-abs(t))
+    tail = stats.t.sf(abs(t), df)
     return float(-special.ndtri(tail)) if tail > 0 else abs(t)

@@ -9,7 +9,7 @@ who is paid. A ratio of two such differences has no standard error worth the nam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isinf, sqrt
+from math import inf, sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -177,7 +177,7 @@ def estimate_cost_per_outcome(moments: Moments, *, confidence: float = 0.95) -> 
     """
     if not moments.effect > 0:
         raise RefusedAnalysis(RefusalCode.NO_LIFT, {"metric": moments.metric})
-    shape, low, high = _solve_fieller(moments, student_quantile(moments.df, confidence))
+    shape, low, high = _solve_fieller(moments, _quantile(moments, confidence))
     return CostPerOutcome(
         estimate=moments.cost / moments.effect,
         shape=shape,
@@ -200,15 +200,14 @@ def estimate_net_benefit(moments: Moments, *, value: float, confidence: float = 
     estimate = value * moments.effect - moments.cost
     variance = value**2 * moments.variance_effect - 2 * value * moments.covariance + moments.variance_cost
     error = sqrt(max(variance, 0.0))
-    margin = student_quantile(moments.df, confidence) * error
-    tail = stats.norm.sf if isinf(moments.df) else stats.t(moments.df).sf
+    margin = _quantile(moments, confidence) * error
     return NetBenefit(
         value=value,
         estimate=estimate,
         std_error=error,
         ci_low=estimate - margin,
         ci_high=estimate + margin,
-        p_value=float(2 * tail(abs(estimate) / error)) if error > 0 else np.nan,
+        p_value=float(2 * stats.t.sf(abs(estimate) / error, moments.df)) if error > 0 else np.nan,
         df=moments.df,
         confidence=confidence,
     )
@@ -230,7 +229,7 @@ def estimate_break_even(
     """
     if not paid_share > 0:
         raise ValueError("paid_share: nobody was paid")
-    margin = student_quantile(moments.df, confidence) * sqrt(moments.variance_effect)
+    margin = _quantile(moments, confidence) * sqrt(moments.variance_effect)
     low, middle, high = (
         (value * effect - other_cost) / paid_share
         for effect in (moments.effect - margin, moments.effect, moments.effect + margin)
@@ -240,10 +239,8 @@ def estimate_break_even(
     )
 
 
-def student_quantile(df: float, confidence: float) -> float:
-    """Return the two-sided quantile of Student's t, the normal's where ``df`` is infinite."""
-    half = (1 + confidence) / 2
-    return float(stats.norm.ppf(half) if isinf(df) else stats.t.ppf(half, df))
+def _quantile(moments: Moments, confidence: float) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, moments.df))
 
 
 def _solve_fieller(moments: Moments, quantile: float) -> tuple[Shape, float, float]:
