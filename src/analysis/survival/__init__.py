@@ -32,7 +32,7 @@ from analysis.survival.risk import (
     estimate_risk,
     predict_risk,
     project_risk,
-    rank_members,
+    score_kinds,
 )
 from analysis.survival.risk_validation import RiskValidation, validate_risk
 from analysis.survival.rules import MILESTONES, Rules
@@ -135,8 +135,8 @@ __all__ = [
     "project_leaving",
     "project_retention",
     "project_risk",
-    "rank_members",
     "read_turnbull",
+    "score_kinds",
     "score_rows",
     "show_immortal_time",
     "tabulate_remaining",

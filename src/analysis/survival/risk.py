@@ -212,7 +212,7 @@ def project_risk(risk: SilenceRisk, present: pd.DataFrame, *, min_cell: int, con
     there, x = present[known].reset_index(drop=True), x[known]
     chance = share_of(x @ risk.coefficients)
     left_out = share_of(x @ risk.jackknife.T)
-    quantile = stats.t.ppf(0.5 + confidence / 2, risk.n_landmarks - 1)
+    quantile = _quantile(risk, confidence)
     expected = float(n @ chance)
     error = _jackknife_variance(n @ left_out)
     spread = quantile * np.sqrt(error + max(risk.n_landmarks * error, n @ (chance * (1 - chance))))
@@ -235,29 +235,36 @@ def project_risk(risk: SilenceRisk, present: pd.DataFrame, *, min_cell: int, con
     )
 
 
-def rank_members(risk: SilenceRisk, members: pd.DataFrame, *, most: int | None = None) -> pd.DataFrame:
-    """Return members with their ``risk``, the riskiest first. For a list that was asked for, never a page.
+def score_kinds(risk: SilenceRisk, kinds: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Return the chance of falling silent of each kind of member. For a list that was asked for, never a page.
 
     Parameters
     ----------
-    members
-        As ``summaries.list_at_landmark`` gives them.
-    most
-        So many at most; members alike in everything known are in the order of their ids.
+    kinds
+        Rows with ``tenure_band, recency_band, recent_band``, as those of ``Landmarks.present``.
+
+    Returns
+    -------
+    DataFrame
+        ``tenure_band, recency_band, recent_band, probability, ci_low, ci_high``: by these bands it can be joined to members
+        (``summaries.list_at_landmark``). The interval is taken on the logit, so that it stays within 0 and 1; nan where
+        nobody alike was seen.
     """
-    kinds = members[list(FEATURES)].drop_duplicates()
-    kinds = kinds.assign(risk=predict_risk(risk, kinds))
-    ranked = members.merge(kinds, on=list(FEATURES), how="left").dropna(subset=["risk"])
-    ranked = ranked.sort_values(
-        ["risk", "days_since_seen", "member_id"], ascending=[False, False, True], ignore_index=True
-    )
-    return ranked.drop(columns=list(FEATURES)).head(most if most is not None else len(ranked))
+    kinds = kinds[list(FEATURES)].drop_duplicates(ignore_index=True)
+    x, known = _lay_out(risk, kinds)
+    logit = np.where(known, x @ risk.coefficients, np.nan)
+    margin = _quantile(risk, confidence) * np.sqrt(_jackknife_variance(x @ risk.jackknife.T))
+    return kinds.assign(probability=share_of(logit), ci_low=share_of(logit - margin), ci_high=share_of(logit + margin))
 
 
 def _lay_out(risk: SilenceRisk, kinds: pd.DataFrame) -> tuple[Floats, np.ndarray]:
     """Return the columns of the rows, and which rows have bands that were seen."""
     read = read_bands(kinds, risk.bands)
     return encode_bands(read, risk.bands, risk.pairs)[0], read.notna().all(axis=1).to_numpy()
+
+
+def _quantile(risk: SilenceRisk, confidence: float) -> float:
+    return float(stats.t.ppf(0.5 + confidence / 2, risk.n_landmarks - 1))
 
 
 def _jackknife_variance(without: Floats) -> Floats:
