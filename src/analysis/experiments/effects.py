@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf, sqrt
+from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -167,6 +167,47 @@ def compare_ratios(
     )
 
 
+def compare_ranks(
+    units: pd.DataFrame, *, metric: str, control: str, treatment: str, confidence: float = 0.95
+) -> Effect:
+    """Compare two arms by rank: the chance that a member of the treatment does better than one of the control.
+
+    Parameters
+    ----------
+    units
+        Units frame of :func:`analysis.summaries.count_ranks`, members drawn. Strata are pooled.
+    metric, control, treatment, confidence
+        As in :func:`compare_means`.
+
+    Returns
+    -------
+    Effect
+        ``mean_treatment`` is that chance, ``mean_control`` one half, ``estimate`` what it is above or below; without
+        a relative effect. Where the arms do not overlap at all the chance is 0 or 1 and nothing else is known.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``DRAWN_BY_GROUP``, ``ONE_ARM``, ``NO_OUTCOMES``, ``TOO_FEW_MEMBERS``, ``CONSTANT_METRIC``.
+
+    Notes
+    -----
+    Brunner & Munzel (2000), Biom J 42:17: unlike the Wilcoxon-Mann-Whitney test it holds where the arms differ in
+    spread, and it has an interval.
+    """
+    arms = tuple(arm.pool() for arm in take_arms(units, metric=metric, control=control, treatment=treatment))
+    parts = [_part(arm, (arm, arm)) for arm in arms]
+    if not sum(part.pieces.sum() for part in parts) > 0:
+        if parts[1].mean in (0.0, 1.0):
+            return _without_error(parts, arms, metric=metric, confidence=confidence)
+        raise RefusedAnalysis(RefusalCode.CONSTANT_METRIC, {"metric": metric})
+    effect = _compare(parts, arms=arms, metric=metric, estimand="probability_index", confidence=confidence)
+    method = "probability of doing better, Brunner-Munzel"
+    return replace(
+        effect, relative=nan, relative_low=nan, relative_high=nan, relative_method="", method=method, warnings=()
+    )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Adjusted:
     """An effect adjusted for figures from before the experiment, and the same without.
@@ -296,6 +337,23 @@ def _compare(
         n_treatment=int(arms[1].n.sum()),
         method=f"{within}{beside}, Welch",
         warnings=change.warnings,
+    )
+
+
+def _without_error(parts: list[_Part], arms: tuple[Sums, ...], *, metric: str, confidence: float) -> Effect:
+    """Return the effect by rank of arms that do not overlap."""
+    return Effect(
+        metric=metric,
+        estimand="probability_index",
+        control=arms[0].name,
+        treatment=arms[1].name,
+        mean_control=parts[0].mean,
+        mean_treatment=parts[1].mean,
+        estimate=parts[1].mean - parts[0].mean,
+        confidence=confidence,
+        n_control=int(arms[0].n.sum()),
+        n_treatment=int(arms[1].n.sum()),
+        method="probability of doing better",
     )
 
 

@@ -11,9 +11,11 @@ from analysis.summaries.assignments import (
     count_both_arms,
     count_later_joiners,
     find_assigned,
+    read_assignments,
 )
 from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
 from analysis.summaries.churn import ChurnCounts, count_churn, find_known_day
+from analysis.summaries.costs import count_costs, count_with_costs, find_costs
 from analysis.summaries.counts import (
     add_early_activity,
     count_cohorts,
@@ -23,7 +25,9 @@ from analysis.summaries.counts import (
     count_recent,
     count_stays,
 )
-from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units
+from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units, join_outcomes
+from analysis.summaries.heavy import count_ranks, count_winsorised, find_caps
+from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention
 from analysis.summaries.intervals import count_looks
 from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_landmark
 from analysis.summaries.models import ModelCounts, count_models
@@ -60,7 +64,12 @@ __all__ = [
     "count_both_arms",
     "count_churn",
     "count_cohorts",
+    "count_costs",
     "count_daily",
+    "count_days",
+    "count_exits",
+    "count_invited",
+    "count_kept",
     "count_landmark",
     "count_landmarks",
     "count_later_joiners",
@@ -70,21 +79,29 @@ __all__ = [
     "count_outcomes",
     "count_present",
     "count_quality",
+    "count_ranks",
     "count_recent",
+    "count_retention",
     "count_silences",
     "count_stays",
     "count_thresholds",
     "count_units",
+    "count_winsorised",
+    "count_with_costs",
     "find_assigned",
     "find_campaigns",
+    "find_caps",
+    "find_costs",
     "find_cut",
     "find_followup_end",
     "find_holidays",
     "find_known_day",
     "find_spells",
     "find_stays",
+    "join_outcomes",
     "list_at_landmark",
     "list_groupings",
     "list_present",
+    "read_assignments",
     "share_interval_censored",
 ]

@@ -107,7 +107,7 @@ def count_outcomes(
     strata: str = "",
     check: bool = True,
 ) -> pd.DataFrame:
-    """Add up the ``outcomes`` of an experiment: those after assignment, beside those before.
+    """Add up the ``outcomes`` of an experiment, those after assignment beside those before, in one pass.
 
     Parameters
     ----------
@@ -149,6 +149,39 @@ def count_outcomes(
     every = pd.MultiIndex.from_product([[metric.name for metric in asked], drawn.index], names=["metric", "row"])
     whole = every.to_frame(index=False).merge(drawn, left_on="row", right_index=True).drop(columns="row")
     return arrange(whole.merge(sums, on=["metric", *UNIT_KEYS], how="left"))
+
+
+def join_outcomes(
+    tables: Tables,
+    *,
+    experiment_id: str,
+    unit: str,
+    metric: Metric | str,
+    population: Population = "present",
+    both_arms: str = "keep",
+    strata: str = "",
+) -> nw.LazyFrame:
+    """Return one row per member who counts, with one outcome beside: the ``outcomes`` as a wide table.
+
+    Parameters
+    ----------
+    tables, experiment_id, unit, population, both_arms, strata
+        As for :func:`count_outcomes`, which is quicker where only sums are wanted.
+    metric
+        The outcome.
+
+    Returns
+    -------
+    LazyFrame
+        ``member_id, variant, unit_id, stratum, assigned_day, exposed_day`` and the metric under its name, null where it is
+        not known: what :func:`count_units`, :func:`count_winsorised` and :func:`count_ranks` read.
+    """
+    asked = metric if isinstance(metric, Metric) else Metric(name=metric)
+    assigned = find_assigned(
+        tables, experiment_id=experiment_id, unit=unit, population=population, both_arms=both_arms, strata=strata
+    )
+    long = _Long(tables=tables, experiment_id=experiment_id, assigned=assigned, by_group=unit == "group")
+    return long.join(asked)
 
 
 def arrange(units: pd.DataFrame) -> pd.DataFrame:
@@ -247,6 +280,11 @@ class _Long:
         return whole.assign(metric=whole["metric"].map(names)).drop(
             columns=["n_x", "y_without", "d_without"], errors="ignore"
         )
+
+    def join(self, metric: Metric) -> nw.LazyFrame:
+        """Return everybody assigned, with one metric."""
+        rows = self._rows("post", [metric.column]).drop("metric").rename({"value": metric.name})
+        return self.assigned.join(rows, on=self._whose, how="left")
 
     @property
     def _whose(self) -> list[str]:
