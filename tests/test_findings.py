@@ -125,6 +125,32 @@ def test_the_quality_headline_names_the_first_two_things_to_put_right() -> None:
     assert fine.status == Status.PASS
 
 
+def test_one_platform_is_nothing_to_fix() -> None:
+    alone = RefusedAnalysis(RefusalCode.ONE_PLATFORM)
+    verdicts = [quality.Verdict(question=q, refused=alone if q == "platforms" else None) for q in quality.QUESTIONS]
+    assert "nothing to fix" in findings.describe_verdicts(verdicts, freshness=REFUSED, gates=REFUSED).sentence["en"]
+
+
+def test_a_column_in_which_all_are_alike_is_no_question_where_another_answers() -> None:
+    alike = RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": "platform"})
+    told = findings.describe_groupings({"platform": alike, "channel_id": REFUSED}, leaving="explicit")
+    assert [finding.group for finding in told] == ["channel_id"]
+    assert [finding.group for finding in findings.describe_groupings({"platform": alike}, leaving="explicit")] == [
+        "platform"
+    ]
+
+
+def test_expected_leavers_say_of_whom_nothing_is_expected() -> None:
+    numbers = {"days": 7, "estimate": 90.0, "ci_low": 62.0, "ci_high": 117.0, "n": 3389, "confidence": 0.95,
+               "method": "m", "warnings": ()}  # fmt: skip
+    some = findings.describe_exits(survival.ExpectedExits(**numbers, n_beyond=211)).sentence
+    assert some["en"].startswith("Of 3,389 members here now, about 90 [62–117]")
+    assert "211" in some["en"]
+    assert "211" in some["zh"]
+    everybody = findings.describe_exits(survival.ExpectedExits(**numbers, n_beyond=0)).sentence
+    assert everybody["en"].startswith("Of the 3,389 members here now")
+
+
 def test_warnings_that_only_say_how_it_was_made_ask_for_no_review() -> None:
     counts = pd.DataFrame({"duration_days": [5, 40], "n_events": [30, 0], "n_censored": [0, 30], "n_entered": 0})
     stay = survival.estimate_stay(counts, rules=survival.Rules(follow_up_end=0, min_cell=3))

@@ -30,6 +30,15 @@ def trap() -> survival.ImmortalTime:
     return survival.show_immortal_time(naive, naive, known_day=7, rules=RULES)
 
 
+def thresholds() -> survival.ThresholdPanel:
+    """Return the panel of 100 who fall silent on day 10 by 7 days, half of them by 30; no history for 90."""
+    parts = [counts([(k, 10, gone, 0), (k, 90, 0, 100 - gone)], "silent_days").assign(
+        n_returned=[gone // 5, 0], n_followed=[gone, 0], n_returned_year=[gone // 10, 0]
+    ) for k, gone in ((7, 100), (14, 80), (30, 50))]  # fmt: skip
+    read = {"leaving": "first_silence", "silent_days": 14, "days": (7, 14, 30, 90)}
+    return survival.estimate_thresholds(pd.concat(parts), {}, rules=RULES, **read)  # type: ignore[arg-type]
+
+
 def overlap() -> quality.Overlap:
     rows = {"platform_a": ["x", "x"], "platform_b": ["y", HOSTILE], "n_a": 100, "n_b": 60, "n_both": [25, 0]}
     return quality.estimate_overlap(pd.DataFrame(rows))
@@ -37,6 +46,7 @@ def overlap() -> quality.Overlap:
 
 COVERAGE = pd.DataFrame({"table": ["members", "activity"], "n_rows": 9, "first_day": 20000, "last_day": [20100, 20090]})
 MISSING = pd.DataFrame({"table": "members", "column": ["tier", "consent_at"], "n_rows": 10, "n_missing": [4, 0]})
+FORECAST = pd.DataFrame({"probability": [0.1, 0.3, 0.5], "n": 100, "n_events": [12, 28, 60]})
 SHOWN = {"horizon_days": 60, "min_cell": 3}
 
 CHARTS: list[tuple[Any, Any, dict[str, Any]]] = [
@@ -45,9 +55,11 @@ CHARTS: list[tuple[Any, Any, dict[str, Any]]] = [
     (plots.plot_levels, survival.compare_groupings({"channel_id": levels()}, known_days={}, rules=RULES), {}),
     (plots.plot_groups, survival.watch_groups(group_counts().replace("g9", HOSTILE), rules=RULES, days=14), {}),
     (plots.plot_immortal_time, trap(), SHOWN),
+    (plots.plot_thresholds, thresholds(), {}),
     (plots.plot_coverage, COVERAGE, {"as_of_day": 20090}),
     (plots.plot_missing, MISSING, {}),
     (plots.plot_overlap, overlap(), {}),
+    (plots.plot_calibration, survival.validate_predictions(FORECAST, at_day=20000, within_days=30), {}),
 ]
 
 

@@ -147,12 +147,12 @@ def test_a_conclusion_is_followed_round_the_threshold_in_force() -> None:
     assert by == {"most": "changed", "least": "changed", "more": "changed", "differ": "kept"}
     told = findings.describe_thresholds(panel)
     assert told.status == Status.REVIEW
-    assert "“x” loses most if 14 to 60 days" in told.sentence["en"]
-    assert "Of 4 conclusions on differences, 1 hold at every threshold." in told.sentence["en"]
+    assert "“x” loses most to silence where 14 to 60 days" in told.sentence["en"]
+    assert "Of 4 conclusions on differences by silence, 1 hold at every length." in told.sentence["en"]
     same = judged(kept + channels(90, x=150, y=100))
     assert set(same.conclusions["verdict"]) == {"kept"}
     assert findings.describe_thresholds(same).status == Status.PASS
-    assert "whatever silence from 14 to 90 days" in findings.describe_thresholds(same).sentence["en"]
+    assert "whatever length from 14 to 90 days" in findings.describe_thresholds(same).sentence["en"]
 
 
 def test_an_order_that_only_chance_made_is_not_worth_a_look() -> None:
@@ -160,6 +160,7 @@ def test_an_order_that_only_chance_made_is_not_worth_a_look() -> None:
     panel = judged([*channels(30, x=101, y=100), *channels(60, x=100, y=101)])
     assert panel.conclusions["conclusion"].tolist() == ["most", "least", "unsure", "alike"]
     assert not panel.conclusions["is_sure"].any()
+    assert panel.foremost is None
     assert findings.describe_thresholds(panel).status == Status.PASS
 
 

@@ -140,6 +140,15 @@ def _decimal(value: float, digits: int, babel: str) -> str:
     return numbers.format_decimal(value, format=pattern, locale=babel)
 
 
+def _signed(value: float, digits: int, babel: str) -> str:
+    """Return a number with its sign; what rounds to nothing has none."""
+    return (
+        _decimal(0, digits, babel)
+        if not round(value, digits)
+        else f"{'+' * (value > 0)}{_decimal(value, digits, babel)}"
+    )
+
+
 def _p_value(value: float, babel: str) -> str:
     return f"<{_decimal(0.001, 3, babel)}" if value < 0.001 else _decimal(value, 3, babel)
 
@@ -151,9 +160,9 @@ def _date(value: Any) -> dt.date:
 _WRITERS: dict[str, Callable[[Any, str], str]] = {
     "n": lambda value, babel: numbers.format_decimal(round(value), locale=babel),
     "of100": lambda value, babel: numbers.format_decimal(round(100 * value), locale=babel),
-    "pts": lambda value, babel: numbers.format_decimal(round(100 * value), format="+#,##0;-#,##0", locale=babel),
-    "signed": lambda value, babel: numbers.format_decimal(round(value), format="+#,##0;-#,##0", locale=babel),
-    "signed1": lambda value, babel: numbers.format_decimal(value, format="+#,##0.0;-#,##0.0", locale=babel),
+    "pts": lambda value, babel: _signed(round(100 * value), 0, babel),
+    "signed": lambda value, babel: _signed(round(value), 0, babel),
+    "signed1": lambda value, babel: _signed(value, 1, babel),
     "pct": lambda value, babel: numbers.format_percent(value, format="0%", locale=babel),
     "pct1": lambda value, babel: numbers.format_percent(value, format="0.0%", locale=babel),
     "p": _p_value,

@@ -134,11 +134,15 @@ def describe_stays(
 
 
 def describe_groupings(results: Mapping[str, LevelComparison | RefusedAnalysis], *, leaving: Leaving) -> list[Finding]:
-    """Return one finding per grouping; without any, the refusal that says what to supply."""
+    """Return one finding per grouping; without any, the refusal that says what to supply.
+
+    A column in which all members are alike is no question where another column answers one.
+    """
     if not results:
         missing = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "channel_id"})
         return [describe_refusal("churn.difference", missing)]
-    return [describe_levels(result, by=by, leaving=leaving) for by, result in results.items()]
+    told = {by: result for by, result in results.items() if getattr(result, "code", "") != RefusalCode.ONE_LEVEL}
+    return [describe_levels(result, by=by, leaving=leaving) for by, result in (told or results).items()]
 
 
 def foremost(differences: Sequence[Finding]) -> list[Finding]:
@@ -210,12 +214,19 @@ def describe_exits(result: ExpectedExits | RefusedAnalysis) -> Finding:
     """Return how many of those present are expected to leave next week."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.exits", result)
+    key = "churn.exits_some" if result.n_beyond else "churn.exits"
     return make_finding(
         "churn.exits",
         result,
         status=Status.PASS,
         sentence=labels.both(
-            "churn.exits", n=result.estimate, low=result.ci_low, high=result.ci_high, present=result.n, days=result.days
+            key,
+            n=result.estimate,
+            low=result.ci_low,
+            high=result.ci_high,
+            present=result.n,
+            beyond=result.n_beyond,
+            days=result.days,
         ),
         at=result.days,
         unit="members",

@@ -239,4 +239,5 @@ def _list_fixes(
     refused = {verdict.question: verdict.refused.code for verdict in verdicts if verdict.refused is not None}
     if RefusalCode.TOO_FEW_MEMBERS in refused.values():
         return [labels.both("quality.fix.members")]
-    return fixes + [labels.both(f"quality.fix.{question}") for question in refused]
+    mendable = [question for question, code in refused.items() if code != RefusalCode.ONE_PLATFORM]
+    return fixes + [labels.both(f"quality.fix.{question}") for question in mendable]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import isfinite
 
+import pandas as pd
+
 from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
@@ -22,9 +24,9 @@ def describe_thresholds(result: ThresholdPanel | RefusedAnalysis) -> Finding:
     shaken = (known["is_sure"].astype(bool) & (known["verdict"] == "changed")).any()
     parts = [_tell_returns(result)]
     if result.foremost is not None:
-        parts += [_tell_most(result), labels.both(
-            f"{claim}.held", n=len(known), kept=int((known["verdict"] == "kept").sum()),
-        )]  # fmt: skip
+        parts.append(_tell_most(result.foremost))
+    if len(known):
+        parts.append(labels.both(f"{claim}.held", n=len(known), kept=int((known["verdict"] == "kept").sum())))
     return make_finding(
         claim,
         result,
@@ -52,9 +54,7 @@ def _tell_returns(result: ThresholdPanel) -> dict[str, str]:
     )
 
 
-def _tell_most(result: ThresholdPanel) -> dict[str, str]:
-    row = result.foremost
-    assert row is not None  # noqa: S101 - asked before
+def _tell_most(row: pd.Series) -> dict[str, str]:
     reach = "everywhere" if row["verdict"] == "kept" else "here" if row["kept_from"] == row["kept_to"] else "around"
     return labels.both(
         f"churn.threshold.most_{reach}",

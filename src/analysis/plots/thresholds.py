@@ -29,15 +29,15 @@ def plot_thresholds(panel: ThresholdPanel, *, locale: str) -> Chart:
     By last visit nobody can be seen again, and only the second panel is drawn.
     """
     table = panel.table
-    shown = {name: lines for name, lines in _LINES.items() if any(table[line[1]].notna().any() for line in lines)}
+    shown = {name: [line for line in lines if _is_known(panel, line[1])] for name, lines in _LINES.items()}
+    shown = {name: lines for name, lines in shown.items() if lines}
     figure, panels = draw(height=2.8, ncols=len(shown), sharey=False)
     for axes, (name, lines) in zip(panels, shown.items(), strict=True):
         for colour, style, (label, value, low, high) in zip(COLOURS, ("-", ":"), lines, strict=False):
             known = table.dropna(subset=[value])
-            if len(known):
-                axes.plot(known["silent_days"], known[value], style, color=colour, marker="o", markersize=3,
-                          label=labels.text(f"figure.thresholds.{label}", locale))  # fmt: skip
-                axes.fill_between(known["silent_days"], known[low], known[high], color=colour, alpha=0.15, linewidth=0)
+            axes.plot(known["silent_days"], known[value], style, color=colour, marker="o", markersize=3,
+                      label=labels.text(f"figure.thresholds.{label}", locale))  # fmt: skip
+            axes.fill_between(known["silent_days"], known[low], known[high], color=colour, alpha=0.15, linewidth=0)
         axes.set_title(labels.text(f"figure.thresholds.{name}_title", locale, n=panel.day))
         _finish(axes, panel, locale=locale)
         if len(axes.get_legend_handles_labels()[0]) > 1:
@@ -47,6 +47,11 @@ def plot_thresholds(panel: ThresholdPanel, *, locale: str) -> Chart:
                       first=known["silent_days"].min(), last=known["silent_days"].max(),
                       least=known["survival"].min(), most=known["survival"].max())  # fmt: skip
     return Chart(figure=figure, alt=alt)
+
+
+def _is_known(panel: ThresholdPanel, value: str) -> bool:
+    """Whether a line may be drawn: a year after the silence, only where the threshold in force has been followed so long."""
+    return bool(panel.table[value].notna().any()) and (value != "share_year" or panel.within_year)
 
 
 def _finish(axes: Axes, panel: ThresholdPanel, *, locale: str) -> None:

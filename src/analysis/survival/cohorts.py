@@ -47,7 +47,8 @@ class Triangle:
     """Retention by join cohort, from the same counts as the curves.
 
     ``table`` holds one row per cohort and day: ``cohort_day, cohort_last_day, n, is_campaign, day,
-    survival``; ``survival`` is nan where the cohort is not yet that old, or too small to be shown.
+    survival``; ``survival`` is nan where the cohort is not yet that old, too small to be shown, or joined before watching
+    began: who of it had left by then is not known.
     """
 
     table: pd.DataFrame
@@ -62,7 +63,7 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
     ----------
     counts
         Counts by ``cohort_day`` (and ``rules.cluster``). Cohorts of our own campaigns are never among those
-        before.
+        before, nor are cohorts that joined before watching began.
     n_before
         How many cohorts before are pooled.
 
@@ -75,7 +76,7 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
     sizes = count_members(counts, "cohort_day")
     complete = [
         first
-        for first, n in sizes.items()
+        for first, n in _count_watched(counts).items()
         if n >= rules.min_cell and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
     ]
     if not complete:
@@ -149,7 +150,7 @@ def estimate_triangle(
     table["n"] = table["cohort_day"].map(sizes)
     table["is_campaign"] = table["cohort_day"].isin(list(rules.campaigns))
     complete = table["cohort_last_day"] + table["day"] <= rules.follow_up_end
-    shown = table["n"] >= rules.min_cell
+    shown = table["cohort_day"].map(_count_watched(counts)) >= rules.min_cell
     # A cohort that has lost everybody has no row beyond its last day: nobody is left, and that is known.
     emptied = complete & table["survival"].isna() & shown
     table["survival"] = table["survival"].mask(emptied, 0.0).where(complete & shown)
@@ -172,6 +173,12 @@ def last_day_of(cohort_day: int, *, period: str) -> int:
     first = dt.date(1970, 1, 1) + dt.timedelta(days=int(cohort_day))
     following = (first.replace(day=28) + dt.timedelta(days=4)).replace(day=1)
     return int(cohort_day) + (following - first).days - 1
+
+
+def _count_watched(counts: pd.DataFrame) -> pd.Series:
+    """Return how many members of each cohort were watched from joining on."""
+    late = counts["n_entered"].groupby(counts["cohort_day"]).sum()
+    return count_members(counts, "cohort_day") - late
 
 
 _NO_CHANGE = pd.Series(np.nan, index=["difference", "ci_low", "ci_high", "p_value"])

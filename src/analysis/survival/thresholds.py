@@ -67,10 +67,10 @@ class ThresholdPanel:
 
     @property
     def foremost(self) -> pd.Series | None:
-        """Who loses most, in the grouping where that is surest; None where no grouping tells."""
-        known = self.conclusions[self.conclusions["verdict"] != "unknown"]
-        most = known[known["conclusion"] == "most"]
-        return None if most.empty else most.loc[most["p_value"].astype(float).fillna(1.0).idxmin()]
+        """Who loses most, in the grouping where that is surest; None where it is nowhere sure."""
+        table = self.conclusions
+        most = table[(table["conclusion"] == "most") & (table["verdict"] != "unknown") & (table["is_sure"] == True)]  # noqa: E712
+        return None if most.empty else most.loc[most["p_value"].astype(float).idxmin()]
 
 
 def estimate_thresholds(
