@@ -69,6 +69,7 @@ simulations: $(VENV)/.installed  ## Run the long simulations
 
 bench: $(VENV)/.installed  ## Measure speed against named peers
 	$(BIN)/python tests/benchmarks/bench_curves.py
+	$(BIN)/python tests/benchmarks/bench_cox.py
 
 clean:  ## Remove the environment and caches; never data or reports
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +191,9 @@ def compare_in_turns(folder: Path, *, repeats: int) -> list[float]:
     return ratios
 
 
-def measure(method: str, folder: Path, *, repeats: int) -> dict[str, float]:
+def measure(method: Callable[[Path], Callable[[], object]], folder: Path, *, repeats: int) -> dict[str, float]:
     """Return the median seconds of a method and its peak memory; to be run in a process of its own."""
-    run = METHODS[method](folder)
+    run = method(folder)
     if repeats > 1:
         run()
     seconds = statistics.median(time_once(run) for _ in range(repeats))
@@ -201,17 +201,16 @@ def measure(method: str, folder: Path, *, repeats: int) -> dict[str, float]:
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
 
 
-def in_child(task: str, folder: Path, **options: Any) -> Any:
+def in_child(task: str, folder: Path, *, script: str = __file__, **options: Any) -> Any:
     call = json.dumps({"task": task, "folder": str(folder), **options})
-    done = subprocess.run([sys.executable, __file__, "--child", call], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, script, "--child", call], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def answer(call: str) -> None:
+def answer(call: str, *, tasks: Mapping[str, Callable[..., Any]], methods: Mapping[str, Any]) -> None:
     options = json.loads(call)
     task, folder = options.pop("task"), Path(options.pop("folder"))
-    tasks = {"draw": draw, "turns": compare_in_turns}
-    result = tasks[task](folder, **options) if task in tasks else measure(task, folder, **options)
+    result = tasks[task](folder, **options) if task in tasks else measure(methods[task], folder, **options)
     print(json.dumps(result))
 
 
@@ -244,7 +243,7 @@ def main() -> int:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        answer(options.child)
+        answer(options.child, tasks={"draw": draw, "turns": compare_in_turns}, methods=METHODS)
         return 0
     return 0 if all([bench(n, repeats=options.repeats) for n in options.members]) else 1
 
