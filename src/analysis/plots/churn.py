@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -38,8 +38,10 @@ def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cel
     """
     figure, (axes,) = draw(height=3.4 + 0.17 * len(stays))
     for colour, (leaving, stay) in zip(COLOURS, stays.items(), strict=False):
-        _draw_curve(axes, stay.curve.table, colour=colour, label=labels.text(f"figure.stay.{leaving}", locale),
-                    horizon_days=horizon_days, min_cell=min_cell, stepped=stay.between is None)  # fmt: skip
+        find = _find_line if stay.between else _find_steps
+        points = find(stay.curve.table, horizon_days=horizon_days, min_cell=min_cell)
+        label = labels.text(f"figure.stay.{leaving}", locale)
+        _draw_curve(axes, points, colour=colour, label=label, steps=not stay.between)
     finish_curve(axes, horizon_days=horizon_days, locale=locale)
     axes.legend(loc="best")
     _write_at_risk(
@@ -142,8 +144,8 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
         panels, (result.naive, result.landmarked), ("naive", "landmarked"), (":", "-"), strict=True
     ):
         for colour, (level, table) in zip(COLOURS, curve.table.groupby(curve.by[0]), strict=False):
-            _draw_curve(axes, table, colour=colour, label=labels.name("level", level, locale), style=style,
-                        horizon_days=horizon_days, min_cell=min_cell, band=False)  # fmt: skip
+            points = _find_steps(table, horizon_days=horizon_days, min_cell=min_cell)
+            _draw_curve(axes, points, colour=colour, label=labels.name("level", level, locale), style=style, band=False)
         finish_curve(axes, horizon_days=horizon_days, locale=locale)
         axes.set_title(labels.text(f"figure.immortal.{name}", locale, n=result.known_day))
     panels[1].set_ylabel("")
@@ -154,20 +156,38 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
     return Chart(figure=figure, alt=alt)
 
 
-def _draw_curve(
-    axes: Axes, table: pd.DataFrame, *, colour: str, label: str, horizon_days: int, min_cell: int,
-    style: str = "-", band: bool = True, stepped: bool = True,
-) -> None:  # fmt: skip
+def _find_steps(table: pd.DataFrame, *, horizon_days: int, min_cell: int) -> pd.DataFrame:
+    """Return the points of a curve of days, from joining on to the last with enough members at risk."""
     shown = table[(table["n_at_risk"] >= min_cell) & (table["day"] <= horizon_days)]
     start = pd.DataFrame({"day": [0], "survival": [1.0], "ci_low": [1.0], "ci_high": [1.0]})
-    start = start if stepped else shown.head(0)
     end = shown.tail(1).assign(day=min(horizon_days, int(table["day"].max()))) if len(shown) else shown
-    steps = pd.concat([start, shown, end])[["day", "survival", "ci_low", "ci_high"]]
-    axes.plot(steps["day"], steps["survival"], drawstyle="steps-post" if stepped else "default", color=colour,
-              linewidth=1.8, linestyle=style, label=label)  # fmt: skip
+    return pd.concat([start, shown, end])
+
+
+def _find_line(table: pd.DataFrame, *, horizon_days: int, min_cell: int) -> pd.DataFrame:
+    """Return the points of a curve between looks: after joining fewer are watched than later, and it holds all the same."""
+    last = table.loc[table["n_at_risk"] >= min_cell, "day"].max()
+    return table[table["day"] <= min(horizon_days, last)]
+
+
+def _draw_curve(
+    axes: Axes,
+    points: pd.DataFrame,
+    *,
+    colour: str,
+    label: str,
+    style: str = "-",
+    band: bool = True,
+    steps: bool = True,
+) -> None:
+    way = "steps-post" if steps else "default"
+    axes.plot(
+        points["day"], points["survival"], drawstyle=way, color=colour, linewidth=1.8, linestyle=style, label=label
+    )
     if band:
-        low, high = steps["ci_low"].fillna(steps["survival"]), steps["ci_high"].fillna(steps["survival"])
-        axes.fill_between(steps["day"], low, high, step="post" if stepped else None, color=colour, alpha=0.15, linewidth=0)
+        low, high = points["ci_low"].fillna(points["survival"]), points["ci_high"].fillna(points["survival"])
+        step: Literal["post"] | None = "post" if steps else None
+        axes.fill_between(points["day"], low, high, step=step, color=colour, alpha=0.15, linewidth=0)
 
 
 def finish_curve(axes: Axes, *, horizon_days: int, locale: str) -> None:

@@ -117,7 +117,7 @@ def estimate_cox(
     SchemaError
         Impossible rows, or covariates that say the same.
     RefusedAnalysis
-        ``TOO_FEW_EVENTS``: nobody left, or the likelihood has no maximum (a level without leavers).
+        ``TOO_FEW_EVENTS``: nobody left. ``SEPARATED``: the likelihood has no maximum (a level without leavers).
         ``ONE_LEVEL``: a covariate is constant. ``TOO_FEW_GROUPS``: one group.
 
     Examples
@@ -145,8 +145,8 @@ def estimate_cox(
     inverse = np.linalg.inv(found.information)
     _refuse_no_maximum(inverse, x, terms, times=times)
     clusters = find_clusters(rows, cluster=cluster, times=times)
-    meat = clusters.sum_squares(score_residuals(sets, x, found)) if cluster else found.information
-    covariance = (inverse @ meat @ inverse) / np.outer(spread, spread)
+    influence = (score_residuals(sets, x, found) if cluster else np.zeros((0, len(scaled)))) @ inverse / spread
+    covariance = clusters.sum_squares(influence) if cluster else inverse / np.outer(spread, spread)
     gain = 2 * (found.log_likelihood - null.log_likelihood)
     late = bool(times.late.any())
     return Cox(
@@ -155,7 +155,7 @@ def estimate_cox(
         ),
         terms=terms,
         covariance=covariance,
-        baseline=estimate_baseline(sets, found, centre=centre, spread=spread),
+        baseline=estimate_baseline(sets, found, centre=centre, spread=spread, clusters=clusters, influence=influence),
         log_likelihood=found.log_likelihood,
         log_likelihood_null=null.log_likelihood,
         statistic=float("nan") if cluster else gain,
@@ -191,8 +191,9 @@ def project_cox(cox: Cox, profiles: pd.DataFrame, *, days: Iterable[int]) -> pd.
     -------
     DataFrame
         One row per profile and day: the profile, ``day``, ``survival`` at its end, ``std_error``, ``ci_low``,
-        ``ci_high`` (log-log). All nan beyond the last day on which anybody was watched. With a cluster the errors are
-        nan: the sandwich speaks of the coefficients only.
+        ``ci_high`` (log-log). All nan beyond the last day on which anybody was watched. With a cluster the error is the
+        infinitesimal jackknife of the whole curve, summed by group. (R's ``survfit`` puts the sandwich on the coefficients
+        only, and takes the baseline as that of independent members.)
 
     Raises
     ------
@@ -202,7 +203,6 @@ def project_cox(cox: Cox, profiles: pd.DataFrame, *, days: Iterable[int]) -> pd.
     days = np.asarray(list(days), dtype=float)
     x = design.encode(profiles, cox.terms) - cox.baseline.centre
     hazard, error = cox.baseline.cumulate(x, days, coefficients=cox.coefficients, covariance=cox.covariance)
-    error = error * (np.nan if cox.cluster else 1.0)
     survival = np.exp(-hazard)
     quantile = stats.norm.ppf((1 + cox.confidence) / 2)
     factor = np.exp(quantile * np.divide(error, hazard, out=np.full_like(hazard, np.nan), where=hazard > 0))
@@ -251,8 +251,7 @@ def _refuse_no_maximum(inverse: Floats, x: Floats, terms: Sequence[Term], *, tim
 
 def _no_maximum(times: Times, terms: Sequence[Term]) -> RefusedAnalysis:
     """Some level has no leavers (or only leavers): its ratio is nought or infinite, and no interval holds it."""
-    facts = {"n_events": times.n_events, "needed": times.n_events + 1, "column": terms[0].covariate}
-    return RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, facts)
+    return RefusedAnalysis(RefusalCode.SEPARATED, {"column": terms[0].covariate, "n_events": times.n_events})
 
 
 def _refuse_parts(times: Times, *, ties: str) -> None:
