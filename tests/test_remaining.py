@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import curves, survival
+from analysis import curves, findings, survival
 from analysis.config import Churn
 from analysis.curves.ahead import estimate_days_ahead, estimate_loss_ahead, find_known, rebuild_panel
 from analysis.curves.panel import tabulate
@@ -354,3 +354,79 @@ def test_a_prediction_is_checked_on_what_came_after_it() -> None:
     assert result.concordance.ci_low < 0.5 < result.concordance.ci_high  # the rate is the same at any tenure
     assert result.brier.estimate == pytest.approx(0, abs=0.02)
     assert result.n + result.n_beyond == back.outcomes[["n_events", "n_censored"]].to_numpy().sum()
+
+
+# --- sentences
+
+
+def told(probabilities: list[float], days: float = 62.0) -> survival.Remaining:
+    rows = [(0, 6, 50, 61.5), (7, 13, 50, days), (365, np.inf, 50, np.nan)][: len(probabilities)]
+    table = pd.DataFrame(rows, columns=["tenure_from", "tenure_to", "n_present", "days_left"]).assign(
+        probability=probabilities
+    )
+    return survival.Remaining(
+        table=table, within_days=30, horizon_days=90, estimate=0.12, ci_low=0.1, ci_high=0.14, days_left=70.0, reach_days=400,
+        n=150, n_beyond=0, n_events=900, confidence=0.95, method="conditional Kaplan-Meier", warnings=(),
+    )  # fmt: skip
+
+
+def test_the_sentence_names_the_stays_after_which_most_and_fewest_leave() -> None:
+    finding = findings.describe_next(told([0.3, 0.2, 0.05]))
+    assert finding.sentence["en"] == (
+        "Of 100 members here now, 12 [10–14] will leave within 30 days if they do as members before them did. It depends on how long "
+        "they have been here: of 100 here for less than 7 days, 30 will (on average they stay 62 of the next 90 days); "
+        "of 100 here for 365 days or more, 5."
+    )
+    assert (
+        "入群不足 7 天的每100人中有 30 人（未来 90 天里平均还会留 62 天），入群 365 天以上的只有 5 人。"
+        in finding.sentence["zh"]
+    )
+    assert (finding.id, finding.status, finding.estimate, finding.unit, finding.at) == (
+        "churn.next",
+        "pass",
+        0.12,
+        "fraction",
+        30,
+    )
+
+
+def test_days_that_are_not_known_are_not_named_and_one_band_is_compared_with_none() -> None:
+    assert "stay" not in findings.describe_next(told([0.1, 0.2, 0.3])).sentence["en"].split("before them did.")[1]
+    assert findings.describe_next(told([0.1])).sentence["en"].endswith("before them did.")
+
+
+@pytest.mark.parametrize(
+    ("events", "word", "status"),
+    [
+        ([10, 30, 50], "would have held", "pass"),
+        ([25, 45, 70], "too low", "review"),
+        ([2, 12, 25], "too high", "review"),
+        ([33, 28, 27], "one number for all", "review"),
+    ],
+)
+def test_a_forecast_that_was_wrong_asks_for_a_look(events: list[int], word: str, status: str) -> None:
+    cells = pd.DataFrame({"probability": [0.1, 0.3, 0.5], "n": 100, "n_events": events})
+    checked = survival.validate_predictions(cells, at_day=20600, within_days=30)
+    finding = findings.describe_next_validation(checked)
+    assert word in finding.sentence["en"]
+    assert finding.status == status
+    assert finding.estimate == pytest.approx(sum(events) / 300 - 0.3)
+    assert checked.tenths["share_left"].tolist() == pytest.approx([share / 100 for share in events])
+
+
+def test_a_forecast_right_in_sum_and_wrong_in_one_tenth_asks_for_a_look() -> None:
+    """Ten tenths of 1,000: forecast 0.05 … 0.5, the riskiest is 12 points off and the others make up for it."""
+    risk = np.arange(1, 11) / 20
+    events = np.rint(1000 * (risk - np.where(risk == 0.5, -0.12, 0.12 / 9))).astype(int)
+    checked = survival.validate_predictions(
+        pd.DataFrame({"probability": risk, "n": 1000, "n_events": events}), at_day=20600, within_days=30
+    )
+    finding = findings.describe_next_validation(checked)
+    assert finding.status == "review"
+    assert "in one tenth of the members it was off by 12" in finding.sentence["en"]
+
+
+def test_a_refusal_stands_in_for_the_sentence() -> None:
+    refused = attempt(survival.project_leaving, exponential(mean=60), tenure_days=[360], rules=TEN)
+    for describe in (findings.describe_next, findings.describe_next_validation):
+        assert describe(refused).status == "refused"

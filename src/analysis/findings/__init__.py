@@ -37,6 +37,7 @@ from analysis.findings.quality import (
     list_quality_tiles,
     tabulate_corrections,
 )
+from analysis.findings.remaining import describe_next, describe_next_validation
 from analysis.findings.risk import describe_risk, describe_validation
 from analysis.findings.thresholds import describe_thresholds
 
@@ -62,6 +63,8 @@ __all__ = [
     "describe_left_out",
     "describe_levels",
     "describe_limits",
+    "describe_next",
+    "describe_next_validation",
     "describe_overlap",
     "describe_proportional",
     "describe_reasons",

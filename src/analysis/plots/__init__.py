@@ -6,9 +6,11 @@ from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
 from analysis.plots.style import Chart
 from analysis.plots.thresholds import plot_thresholds
+from analysis.plots.validation import plot_calibration
 
 __all__ = [
     "Chart",
+    "plot_calibration",
     "plot_coverage",
     "plot_groups",
     "plot_immortal_time",

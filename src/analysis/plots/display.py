@@ -26,6 +26,9 @@ WAYS = {
     **dict.fromkeys(("recency_from", "recency_to", "tenth"), "n"),
     **dict.fromkeys(("predicted", "share_silent"), "of100"),
     "off": "pts",
+    **dict.fromkeys(("tenure_from", "tenure_to", "n_present"), "n"),
+    **dict.fromkeys(("probability", "share_left"), "of100"),
+    "days_left": "d1",
     **dict.fromkeys(("incidence", "gap"), "of100"),
     **dict.fromkeys(("median_days", "median_low", "median_high", "log_likelihood", "aic", "delta_aic"), "d1"),
     **dict.fromkeys(("early_ratio", "late_ratio", "change"), "d2"),
@@ -42,6 +45,9 @@ WAYS = {
 
 
 INTERVALS = {
+    "leave_interval": ("unit.interval_of100", "probability", "ci_low", "ci_high"),
+    "days_interval": ("unit.interval_d1", "days_left", "days_low", "days_high"),
+    "left_interval": ("unit.interval_of100", "share_left", "left_low", "left_high"),
     "risk_interval": ("unit.interval_of100", "risk", "ci_low", "ci_high"),
     "difference_interval": ("unit.interval_pts", "difference", "ci_low", "ci_high"),
     "return_interval": ("unit.interval_of100", "share_return", "return_low", "return_high"),

@@ -60,6 +60,14 @@ class Calibration:
         """The largest |predicted − observed| of any tenth."""
         return float(self.table["gap"].abs().max())
 
+    @property
+    def surely_off(self) -> float:
+        """How far at most a tenth's prediction lies outside the interval of what was observed; 0 where none does."""
+        outside = np.maximum(
+            self.table["ci_low"] - self.table["predicted"], self.table["predicted"] - self.table["ci_high"]
+        )
+        return float(max(0.0, outside.max()))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Brier:
@@ -133,6 +141,12 @@ class Validation:
     confidence: float
     method: str
     warnings: tuple[WarningCode, ...]
+
+    @property
+    def tenths(self) -> pd.DataFrame:
+        """One row per tenth: ``tenth, n, predicted, share_left, left_low, left_high, off`` (predicted − seen)."""
+        names = {"observed": "share_left", "ci_low": "left_low", "ci_high": "left_high", "gap": "off"}
+        return self.calibration.table.rename(columns=names)[["tenth", "n", "predicted", *names.values()]]
 
 
 def validate_predictions(
