@@ -25,7 +25,7 @@ Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 METHODS = ("members_z", "cr1_z", "cr1_t", "cr2", "group_means", "randomisation")
-"""Members as if drawn one by one; CR1 with normal and t(G − 1) reference (what many packages do); CR2; Welch on group
+"""Members as if drawn one by one (pooled z); CR1 with normal and t(G − 1) reference (what many packages do); CR2; Welch on group
 means; randomisation inference."""
 
 N_DRAWS = 4_000
@@ -137,7 +137,7 @@ def find_p_values(size: Floats, total: Floats, squares: Floats, *, treated: Bool
     difference = treatment.mean - control.mean
     n_groups = treated.shape[-1]
     cr1 = np.sqrt(_cr1_variance(size, total, masks, means=(control.mean, treatment.mean)))
-    members = np.sqrt(sum(_member_variance(size, total, squares, mask) for mask in masks))
+    members = np.sqrt(_member_variance(size, total, squares, masks))
     cr2 = np.sqrt(control.variance + treatment.variance)
     return {
         "members_z": _two_sided(difference, members, np.inf),
@@ -158,9 +158,10 @@ def _cr1_variance(size: Floats, total: Floats, masks: list[Floats], *, means: tu
     return sum(parts) * n_groups / (n_groups - 1) * (n - 1) / (n - 2)
 
 
-def _member_variance(size: Floats, total: Floats, squares: Floats, mask: Floats) -> Floats:
-    n, y, yy = ((values * mask).sum(axis=-1) for values in (size, total, squares))
-    return np.maximum(yy - y**2 / n, 0.0) / (n - 1) / n
+def _member_variance(size: Floats, total: Floats, squares: Floats, masks: list[Floats]) -> Floats:
+    """Return the variance of the difference if members were independent and no arm differed (pooled)."""
+    n, y, yy = (values.sum(axis=-1) for values in (size, total, squares))
+    return np.maximum(yy - y**2 / n, 0.0) / n * sum(1 / (size * mask).sum(axis=-1) for mask in masks)
 
 
 def _welch(means: Floats, masks: list[Floats]) -> Floats:

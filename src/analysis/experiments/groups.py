@@ -202,7 +202,8 @@ def estimate_icc(units: pd.DataFrame, *, confidence: float = 0.95) -> Likeness:
     Raises
     ------
     RefusedAnalysis
-        ``TOO_FEW_GROUPS``: no more groups than arms, or one member in every group.
+        ``TOO_FEW_GROUPS``: no more groups than arms, or one member in every group. ``MISSING_COLUMN``: no sums of
+        squares.
 
     Notes
     -----
@@ -211,6 +212,8 @@ def estimate_icc(units: pd.DataFrame, *, confidence: float = 0.95) -> Likeness:
     1 + ((1 + cv²) m̄ − 1) ρ: Eldridge, Ashby & Kerry (2006), Int J Epidemiol 35:1292.
     """
     rows = units[units["n"] > 0]
+    if "sum_yy" not in rows or rows["sum_yy"].isna().any():
+        raise RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "units", "column": "sum_yy"})
     arm = pd.factorize(rows["variant"])[0] if "variant" in rows else np.zeros(len(rows), dtype=int)
     size, total, squares = (rows[name].to_numpy(dtype=float) for name in ("n", "sum_y", "sum_yy"))
     by_arm = {name: np.bincount(arm, weights=values) for name, values in {"n": size, "y": total, "nn": size**2}.items()}

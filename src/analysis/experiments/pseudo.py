@@ -44,7 +44,8 @@ def sum_pseudo_values(counts: pd.DataFrame, *, variant: str, group: str, horizon
         raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": int(panel.last_known_day[short].min())})
     area = estimate_area(panel, horizon_days=np.full(len(panel.levels), float(horizon_days)))
     n_clusters = panel.n_clusters.astype(float)
-    contribution = area.influence / np.sqrt(n_clusters / np.maximum(n_clusters - 1, 1))
+    # The curves count what a leaving adds to the loss; to the area it adds the opposite.
+    contribution = -area.influence / np.sqrt(n_clusters / np.maximum(n_clusters - 1, 1))
     size = np.zeros(panel.present.shape)
     np.add.at(size, (panel.rows.cluster, panel.rows.level), panel.rows.exits)
     cluster, level = np.nonzero(panel.present)
