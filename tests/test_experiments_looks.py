@@ -20,6 +20,7 @@ from analysis.experiments.looks import (
     judge_looks,
     plan_information,
     plan_shares,
+    record_look,
 )
 
 
@@ -181,8 +182,17 @@ def test_a_p_value_from_the_lots_is_taken_as_it_is():
 
 
 def test_effects_may_be_handed_over_as_they_are():
-    looks = judge_looks([(140, effect(estimate=0.3, std_error=0.1, df=18.0))], design=design())
+    looks = judge_looks([(140, effect(estimate=0.3, std_error=0.1, df=18.0, p_value=0.008))], design=design())
     assert looks.table["estimate"].tolist() == [0.3]
+    assert looks.decided_day == 140
+
+
+def test_an_effect_without_a_p_value_decides_nothing_until_the_lots_give_one():
+    """With few groups CR2 has no p-value; t = 3 on 6 degrees would have been 0.024."""
+    few = effect(estimate=0.3, std_error=0.1, df=6.0, groups_control=4, groups_treatment=4)
+    looks = judge_looks([(140, few)], design=design())
+    assert (looks.decided_day, looks.table["crossed"].tolist()) == (None, [False])
+    looks = judge_looks(pd.DataFrame([record_look(140, few, p_value=2 / 70)]), design=design())
     assert looks.decided_day == 140
 
 

@@ -105,9 +105,9 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
     Parameters
     ----------
     history
-        One row per look made: ``day``, ``estimate``, ``std_error``, ``df`` and, where the test is not Student's (the lots),
-        ``p_value``; or pairs of day and :class:`Effect`. A look that was planned and not made leaves its share of alpha to
-        the next. Looks without a standard error count as not made.
+        One row per look made (:func:`record_look`): ``day``, ``estimate``, ``std_error``, ``df``, ``p_value`` (nan: none, and
+        so no verdict; Student's where the column is missing); or pairs of day and :class:`Effect`. A look that was planned and
+        not made leaves its share of alpha to the next. Looks without a standard error count as not made.
     design
         Planned looks, spending, alpha; the start, where known, sets the looks' shares of time, else they count as equally
         far apart.
@@ -152,6 +152,20 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
         ci_high=made["estimate"] + margin,
     )
     return _conclude(table, design)
+
+
+def record_look(day: int, effect: Effect, *, p_value: float = nan) -> dict[str, float]:
+    """Return one row of the history of looks.
+
+    Parameters
+    ----------
+    effect
+        With standard error and degrees of freedom: where the lots decide, the effect by CR2.
+    p_value
+        Of the test that decides, where it is another than the effect's own.
+    """
+    row = {"day": day, "estimate": effect.estimate, "std_error": effect.std_error, "df": effect.df}
+    return row | {"p_value": effect.p_value if np.isnan(p_value) else p_value}
 
 
 def plan_shares(design: Design) -> Floats:
@@ -228,15 +242,12 @@ def _refuse_without_plan(design: Design) -> None:
 
 def _take(history: pd.DataFrame | Iterable[tuple[int, Effect]]) -> pd.DataFrame:
     if not isinstance(history, pd.DataFrame):
-        columns = ["day", "estimate", "std_error", "df", "p_value"]
-        rows = [(day, effect.estimate, effect.std_error, effect.df, effect.p_value) for day, effect in history]
-        history = pd.DataFrame(rows, columns=columns)
-    if "p_value" not in history:
-        history = history.assign(p_value=nan)
+        rows = [record_look(day, effect) for day, effect in history]
+        history = pd.DataFrame(rows, columns=["day", "estimate", "std_error", "df", "p_value"])
     made = history[np.isfinite(history["std_error"]) & (history["std_error"] > 0)].sort_values("day", ignore_index=True)
-    with np.errstate(invalid="ignore"):
-        student = 2 * stats.t.sf(np.abs(made["estimate"] / made["std_error"]), made["df"])
-    return made.assign(p_value=made["p_value"].where(made["p_value"].notna(), student))
+    if "p_value" in made:
+        return made
+    return made.assign(p_value=2 * stats.t.sf(np.abs(made["estimate"] / made["std_error"]), made["df"]))
 
 
 def _conclude(table: pd.DataFrame, design: Design) -> Looks:

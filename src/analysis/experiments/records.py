@@ -54,6 +54,7 @@ class _Reader:
         self.record = {column: value for column, value in record.items() if not _is_empty(value)}
         self.source = source
         self.problems: list[Problem] = []
+        self.unread: set[str] = set()
 
     def read(self) -> Design:
         split: dict[str, float] = self.take("planned_split", _read_split, {}, required=True)
@@ -96,6 +97,7 @@ class _Reader:
             return read(self.record[column])
         except (ConfigError, ValueError, TypeError) as error:
             self.fault(column, _tell(error), f"See {column!r} of the table 'experiments' in the data dictionary")
+            self.unread.add(column)
             return default
 
     def take_day(self, name: str) -> int | None:
@@ -153,7 +155,7 @@ class _Reader:
             self.fault("looks", "a look lies on or before the start", "Leave it out")
         if list(design.looks) != sorted(set(design.looks)):
             self.fault("looks", "the days do not rise, or one stands twice", "Write each day once, the earliest first")
-        if len(design.planned_looks) > 1 and design.spending == "none":
+        if len(design.planned_looks) > 1 and design.spending == "none" and "spending" not in self.unread:
             rule = (
                 f"{len(design.planned_looks)} looks (the stop date is the last) are planned without a rule for spending"
             )
