@@ -302,7 +302,7 @@ def test_every_refusal_has_a_sentence_and_no_estimate() -> None:
         findings.describe_proportional(REFUSED),
         findings.describe_shape(REFUSED),
         findings.describe_reasons(REFUSED),
-        findings.describe_visits(REFUSED, alive=REFUSED),
+        findings.describe_visits(REFUSED),
         *findings.describe_left_out({"badge": RefusedAnalysis(RefusalCode.KNOWN_LATER, {"column": "badge", "day": 7})}, REFUSED),
     ]  # fmt: skip
     assert {finding.status for finding in made} == {findings.Status.REFUSED}

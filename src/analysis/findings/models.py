@@ -9,7 +9,7 @@ from analysis import labels
 from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.findings.churn import DOUBTFUL
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
-from analysis.survival import Hazards, Reasons, StayShape, Visits
+from analysis.survival import Alive, Hazards, Reasons, StayShape
 
 FAR = 0.05
 """A shape whose curve strays further than this from the Kaplan–Meier curve is not to be read for the curve."""
@@ -134,26 +134,24 @@ def describe_reasons(result: Reasons | RefusedAnalysis) -> Finding:
     )
 
 
-def describe_visits(result: Visits | RefusedAnalysis, *, alive: float | RefusedAnalysis) -> Finding:
-    """Return how many of those who ever came are still expected, where only visits or purchases are known.
-
-    Parameters
-    ----------
-    alive
-        The mean chance of being still there, of all members.
-    """
-    for refused in (result, alive):
-        if isinstance(refused, RefusedAnalysis):
-            return describe_refusal("churn.visits", refused)
-    assert not isinstance(result, RefusedAnalysis)  # noqa: S101 - for the type checker
+def describe_visits(result: Alive | RefusedAnalysis) -> Finding:
+    """Return how many of those who ever came are still there, where only visits or purchases are known."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.visits", result)
     return make_finding(
         "churn.visits",
         result,
         status=Status.PASS,
-        sentence=labels.both("churn.visits", n=result.n, returned=result.n_returned, alive=alive),
-        estimate=alive,
+        sentence=labels.both(
+            "churn.visits",
+            n=result.n,
+            returned=result.n_returned,
+            alive=result.estimate,
+            low=result.ci_low,
+            high=result.ci_high,
+            never=result.never,
+        ),
         unit="fraction",
-        n_events=result.n_returned,
     )
 
 

@@ -38,6 +38,7 @@ from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_cen
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 from analysis.summaries.thresholds import THRESHOLDS, ThresholdCounts, count_silences, count_thresholds
+from analysis.summaries.visits import count_visits
 
 __all__ = [
     "HISTORY_SHARE",
@@ -86,6 +87,7 @@ __all__ = [
     "count_stays",
     "count_thresholds",
     "count_units",
+    "count_visits",
     "count_winsorised",
     "count_with_costs",
     "find_assigned",

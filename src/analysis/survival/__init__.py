@@ -58,12 +58,13 @@ from analysis.survival.validation import (
     measure_concordance,
     validate_predictions,
 )
-from analysis.survival.visits import Visits, estimate_alive, expect_visits, fit_visits
+from analysis.survival.visits import Alive, Visits, estimate_alive, estimate_alive_share, expect_visits, fit_visits
 
 __all__ = [
     "MILESTONES",
     "Aft",
     "AftChoice",
+    "Alive",
     "BetweenLooks",
     "Brier",
     "Calibration",
@@ -105,6 +106,7 @@ __all__ = [
     "estimate_aft",
     "estimate_aft_median",
     "estimate_alive",
+    "estimate_alive_share",
     "estimate_between_looks",
     "estimate_cohort_loss",
     "estimate_concordance",

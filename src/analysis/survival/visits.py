@@ -11,7 +11,7 @@ Marketing 24:201.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -42,6 +42,8 @@ class Visits:
         Of the beta distribution of the chance to leave after a visit: mean a / (a + b).
     parameters
         ``parameter``, ``estimate``, ``std_error``, ``ci_low``, ``ci_high`` (normal on logarithms, from the information).
+    covariance
+        Of the logarithms of r, α, a and b.
     n, n_returned
         Members, and those with a visit after the first.
     """
@@ -53,6 +55,32 @@ class Visits:
     b: float
     parameters: pd.DataFrame
     log_likelihood: float
+    n: int
+    n_returned: int
+    confidence: float
+    method: str
+    covariance: Floats = field(default_factory=lambda: np.full((4, 4), np.nan))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alive:
+    """How many of those who ever came are still there at the end of the data.
+
+    Parameters
+    ----------
+    estimate, ci_low, ci_high
+        Mean chance of being there, of all members; the interval is that of the model's parameters, on the logit.
+    returned, never
+        The same of those who came back, and of those who never did.
+    n, n_returned
+        Members, and those with a visit after the first.
+    """
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    returned: float
+    never: float
     n: int
     n_returned: int
     confidence: float
@@ -89,7 +117,8 @@ def fit_visits(counts: pd.DataFrame, *, model: Model = "mbg_nbd", confidence: fl
     information = _information(found.x, cells, model) * n.sum()
     if np.abs(found.x).max() > _FAR or not (np.linalg.eigvalsh(information) > 0).all():
         raise RefusedAnalysis(RefusalCode.NOT_DETERMINED, {"n": returned})
-    of_log = np.sqrt(np.diag(np.linalg.inv(information)))
+    covariance = np.linalg.inv(information)
+    of_log = np.sqrt(np.diag(covariance))
     estimate = np.exp(found.x) * np.array([1, unit, 1, 1])
     spread = np.exp(stats.norm.ppf((1 + confidence) / 2) * of_log)
     r, alpha, a, b = (float(value) for value in estimate)
@@ -113,6 +142,46 @@ def fit_visits(counts: pd.DataFrame, *, model: Model = "mbg_nbd", confidence: fl
         n_returned=returned,
         confidence=confidence,
         method=_METHODS[model],
+        covariance=covariance,
+    )
+
+
+def estimate_alive_share(visits: Visits, members: pd.DataFrame) -> Alive:
+    """Estimate the share of members who are still there at the end of the data, with its interval.
+
+    Parameters
+    ----------
+    members
+        As ``counts`` of :func:`fit_visits`.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``NEVER_RETURNED``: under BG/NBD, somebody never returned.
+    """
+    x, _, _, n = _read(members)
+    alive, back = estimate_alive(visits, members).to_numpy(), x > 0
+    at = np.log([visits.r, visits.alpha, visits.a, visits.b])
+
+    def logit(theta: Floats) -> float:
+        r, alpha, a, b = np.exp(theta)
+        moved = replace(visits, r=r, alpha=alpha, a=a, b=b)
+        return float(special.logit(np.average(estimate_alive(moved, members), weights=n)))
+
+    step = 1e-4
+    slope = np.array([(logit(at + way) - logit(at - way)) / (2 * step) for way in step * np.eye(4)])
+    margin = stats.norm.ppf((1 + visits.confidence) / 2) * np.sqrt(slope @ visits.covariance @ slope)
+    low, middle, high = special.expit(logit(at) + margin * np.array([-1.0, 0.0, 1.0]))
+    return Alive(
+        estimate=float(middle),
+        ci_low=float(low),
+        ci_high=float(high),
+        returned=float(np.average(alive[back], weights=n[back])) if back.any() else float("nan"),
+        never=float(np.average(alive[~back], weights=n[~back])) if (~back).any() else float("nan"),
+        n=int(n.sum()),
+        n_returned=int(n[back].sum()),
+        confidence=visits.confidence,
+        method=f"{visits.method}; delta method",
     )
 
 
