@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines import CoxPHFitter
 
 from analysis import curves, findings, survival
 from analysis.config import Churn
@@ -56,6 +57,12 @@ def test_days_left_are_never_beyond_the_data_where_lifelines_goes_on_for_ever() 
     truth = np.exp(-np.arange(15) / 281).sum()
     assert ahead["days_left"].iloc[0] == pytest.approx(truth, abs=0.02)
     assert truth == pytest.approx(14.6, abs=0.05)
+    members = frame.loc[frame.index.repeat(frame["n_events"] + frame["n_censored"])].assign(x=0.0)[::100]
+    cox = CoxPHFitter(penalizer=0.1).fit(
+        pd.DataFrame({"days": members["duration_days"], "left": members["n_events"] > members["n_censored"], "x": np.arange(len(members)) % 2}),
+        "days", "left",
+    )  # fmt: skip
+    assert cox.predict_expectation(pd.DataFrame({"x": [0.5]}), conditional_after=[350]).iloc[0] > 300
     beyond = survival.project_leaving(frame, tenure_days=[300, 350], rules=TEN, within_days=15, horizon_days=60)
     assert beyond["days_left"].isna().tolist() == [False, True]
     assert attempt(survival.project_leaving, frame, tenure_days=[350], rules=TEN).code == RefusalCode.BEYOND_THE_CURVE
@@ -158,6 +165,12 @@ def test_where_nobody_left_in_the_window_the_bound_is_wilsons() -> None:
     assert ahead["days_low"] == pytest.approx(10 - 0.876, abs=1e-3)
 
 
+def test_leaving_seen_only_between_looks_days_apart_is_not_projected() -> None:
+    looks = pd.DataFrame({"left_after_days": [7, 14], "left_by_days": [14, np.nan], "n": [40, 60]})
+    refused = attempt(survival.project_leaving, looks, tenure_days=[5], rules=TEN)
+    assert (refused.code, refused.facts) == (RefusalCode.INTERVAL_CENSORED, {"n": 40})
+
+
 def test_without_leavers_or_members_nothing_is_told() -> None:
     quiet, few = counts([(30, 0, 40)]), counts([(3, 2, 3)])
     codes = [attempt(survival.project_leaving, frame, tenure_days=[5], rules=TEN).code for frame in (quiet, few)]
@@ -207,11 +220,11 @@ def test_too_few_or_too_old_members_are_refused(present: list[tuple], code: Refu
 
 
 def test_the_interval_covers_the_truth() -> None:
-    """200 communities of 400 who leave at 1/60 a day, a third lost from sight: the intervals of risk and days left hold in ≥ 91 %."""
+    """120 communities of 400 who leave at 1/60 a day, a third lost from sight: the intervals of risk and days left hold in at least 90 %."""
     rng = np.random.default_rng(5)
     risk, days = 1 - np.exp(-30 / 60), np.exp(-np.arange(90) / 60).sum()
     held = []
-    for _ in range(200):
+    for _ in range(120):
         leaving, lost = np.ceil(rng.exponential(60, 400)), np.ceil(rng.exponential(200, 400))
         left = leaving <= lost
         frame = pd.DataFrame(
@@ -220,7 +233,7 @@ def test_the_interval_covers_the_truth() -> None:
         frame = frame.groupby("duration_days", as_index=False).sum().assign(n_entered=0)
         row = survival.project_leaving(frame, tenure_days=[20], rules=TEN).iloc[0]
         held.append((row["ci_low"] <= risk <= row["ci_high"], row["days_low"] <= days <= row["days_high"]))
-    assert (np.mean(held, axis=0) >= 0.91).all()
+    assert (np.mean(held, axis=0) >= 0.9).all()
 
 
 # --- summaries and validation

@@ -24,6 +24,7 @@ from analysis.summaries.counts import (
     count_present,
     count_recent,
     count_stays,
+    list_present,
 )
 from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units, join_outcomes
 from analysis.summaries.heavy import count_ranks, count_winsorised, find_caps
@@ -33,7 +34,7 @@ from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_lan
 from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
-from analysis.summaries.remaining import LookBack, count_look_back, list_present
+from analysis.summaries.remaining import LookBack, count_look_back
 from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables

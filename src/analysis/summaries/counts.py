@@ -16,6 +16,7 @@ from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.summaries.calendar import Period, add_cohort
 from analysis.summaries.persons import (
+    HOME,
     add_group_columns,
     fill_unknown,
     read_persons,
@@ -210,6 +211,26 @@ def _fill_days(happened: pd.DataFrame, *, days: pd.RangeIndex, known_to: int) ->
     return daily.reset_index()
 
 
+def list_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.LazyFrame:
+    """Return the people who are there now, one row each. For a list that was asked for, never a page.
+
+    Returns
+    -------
+    LazyFrame
+        ``member_id, group_id`` (the first group of the stay), ``tenure_days`` and the columns of ``by``.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Leaving is defined by silence: of the last ``silent_days`` nobody can say who is still there.
+    """
+    if choose_leaving(tables, churn=churn) != "explicit":
+        raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
+    present = find_whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
+    tenure = present.with_columns(tenure_days=nw.lit(tables.as_of_day) - nw.col("joined_day"))
+    return tenure.select(*dict.fromkeys(("member_id", HOME, "tenure_days", *by)))
+
+
 def count_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.DataFrame:
     """Count the people who are there now by how long they have been there.
 
@@ -221,12 +242,9 @@ def count_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd
     Raises
     ------
     RefusedAnalysis
-        Leaving is defined by silence: of the last ``silent_days`` nobody can say who is still there.
+        As :func:`list_present`.
     """
-    if choose_leaving(tables, churn=churn) != "explicit":
-        raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
-    by = list(by)
-    present = find_whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
-    tenure = present.with_columns(tenure_days=nw.lit(tables.as_of_day) - nw.col("joined_day"))
-    counts = tenure.group_by(*by, "tenure_days").agg(n_present=nw.len()).collect().to_pandas()
-    return counts.sort_values([*by, "tenure_days"], ignore_index=True)
+    keys = [*by, "tenure_days"]
+    present = list_present(tables, churn=churn, by=by)
+    counts = present.group_by(*keys).agg(n_present=nw.len()).collect().to_pandas()
+    return counts.sort_values(keys, ignore_index=True)

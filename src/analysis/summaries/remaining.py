@@ -1,4 +1,4 @@
-"""Who is here now, and what came of those who were here on an earlier day: what predictions of leaving rest on."""
+"""What came of those who were here on an earlier day: what predictions of leaving are checked on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.summaries.counts import count_stays, find_whole_spells
+from analysis.summaries.counts import count_stays, list_present
 from analysis.summaries.persons import HOME
 from analysis.summaries.rewound import Rewound
 from analysis.summaries.spells import NOT_THEIR_CHOICE, find_spells
-from analysis.summaries.stays import choose_leaving, find_followup_end, find_stays
+from analysis.summaries.stays import find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 
 
@@ -39,28 +39,6 @@ class LookBack:
     within_days: int
     counts: pd.DataFrame
     outcomes: pd.DataFrame
-
-
-def list_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.LazyFrame:
-    """Return the people who are there now, one row each. For a list that was asked for, never a page.
-
-    Returns
-    -------
-    LazyFrame
-        ``member_id, group_id`` (the first group of the stay), ``tenure_days`` and the columns of ``by``.
-
-    Raises
-    ------
-    RefusedAnalysis
-        Leaving is defined by silence: of the last ``silent_days`` nobody can say who is still there.
-    """
-    if choose_leaving(tables, churn=churn) != "explicit":
-        raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
-    spells = find_whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
-    tenure = nw.lit(tables.as_of_day) - nw.col("joined_day")
-    return spells.select(
-        *dict.fromkeys(("member_id", HOME)), tenure_days=tenure, **{name: nw.col(name) for name in by if name != HOME}
-    )
 
 
 def count_look_back(

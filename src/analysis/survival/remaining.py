@@ -332,6 +332,9 @@ class _Look:
 
 
 def _lay_out(counts: pd.DataFrame, rules: Rules) -> Panel:
+    if "left_by_days" in counts:  # counts of looks: whom the last of them showed may be gone
+        wide = counts["left_by_days"] - counts["left_after_days"] > 1
+        raise RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": int(counts.loc[wide, "n"].sum())})
     panel = tabulate(counts, cluster=rules.cluster)
     refuse_few(int(panel.n[0]), rules=rules)
     if not panel.n_events[0]:
