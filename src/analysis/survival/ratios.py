@@ -66,7 +66,8 @@ def estimate_hazard_ratios(
             confidence=confidence,
         )
     except RefusedAnalysis as refused:
-        return table.assign(refused=refused.code)
+        table.loc[table.index > 0, "refused"] = refused.code
+        return table
     found = cox.table.set_axis(cox.terms[0].levels[1:])
     for name, column in zip(HAZARD, ("hazard_ratio", "ci_low", "ci_high"), strict=True):
         table[name] = table[name].fillna(table[by].astype(str).map(found[column]))
