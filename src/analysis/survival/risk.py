@@ -31,7 +31,7 @@ from analysis.survival.bands import (
     read_bands,
     share_of,
 )
-from analysis.survival.design import Floats
+from analysis.survival.design import Floats, Ints
 from analysis.survival.rules import FEW_EVENTS
 
 FEWEST_LANDMARKS = 3
@@ -152,13 +152,14 @@ def estimate_risk(
     bands = {name: merge_bands(cells.groupby(name)["n"].sum(), least=LEAST_IN_BAND) for name in FEATURES}
     read = read_bands(cells, bands)
     pairs = tuple(find_pairs(read))
-    x, priors = encode_bands(read, bands, pairs)
-    size, silent = cells["n"].to_numpy(float), cells["n_silent"].to_numpy(float)
-    coefficients = fit_bands(x, size, silent, priors=priors)
-    landmark = cells["landmark_day"].to_numpy()
-    without = [landmark != day for day in days] if len(days) > 1 else []
-    jackknife = [fit_bands(x[kept], size[kept], silent[kept], priors=priors, start=coefficients) for kept in without]
-    seen = cells.assign(expected=size * share_of(x @ coefficients))
+    kinds, kind = _find_kinds(read)
+    x, priors = encode_bands(kinds, bands, pairs)
+    counted = [_count_kinds(cells[cells["landmark_day"] == day], kind, n_kinds=len(kinds)) for day in days]
+    whole = np.sum(counted, axis=0)
+    coefficients = fit_bands(x, *whole, priors=priors)
+    without = [whole - part for part in counted] if len(days) > 1 else []
+    jackknife = [fit_bands(x, *rest, priors=priors, start=coefficients) for rest in without]
+    seen = cells.assign(expected=cells["n"] * share_of(x @ coefficients)[kind])
     return SilenceRisk(
         bands=bands,
         pairs=pairs,
@@ -173,6 +174,18 @@ def estimate_risk(
         method="logistic regression at landmarks, ridge on pairs",
         warnings=(),
     )
+
+
+def _find_kinds(read: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
+    """Return the kinds of members that there are, and each row's place among them."""
+    kind = read.groupby(list(FEATURES)).ngroup().to_numpy()
+    return read.drop_duplicates().sort_values(list(FEATURES), ignore_index=True), kind
+
+
+def _count_kinds(cells: pd.DataFrame, kind: Ints, *, n_kinds: int) -> Floats:
+    """Return how many of each kind there are at a landmark, and how many fell silent: shape (2, kinds)."""
+    at = kind[cells.index]
+    return np.array([np.bincount(at, weights=cells[name], minlength=n_kinds) for name in ("n", "n_silent")])
 
 
 def predict_risk(risk: SilenceRisk, kinds: pd.DataFrame) -> Floats:
