@@ -188,3 +188,15 @@ def test_limits_are_named_only_where_there_are_any() -> None:
 def test_gaps_are_counted_or_there_are_none() -> None:
     assert findings.describe_gaps(pd.DataFrame())["en"] == "No column has gaps."
     assert findings.describe_gaps(pd.DataFrame({"n_missing": [3]}))["en"] == "One column has gaps."
+
+
+def test_the_trap_is_told_only_where_it_flatters() -> None:
+    """From day 0 the active look 21 of 100 better; from day 7 on 27, as in a forum in which most never write."""
+
+    def told(naive: float, landmarked: float) -> str:
+        table = pd.DataFrame({"level": ["0", "3+"], "naive": [0.1, 0.1 + naive], "landmarked": [0.3, 0.3 + landmarked]})
+        numbers = {"naive": None, "landmarked": None, "known_day": 7, "day": 30, "n": 90, "n_events": 40}
+        return findings.describe_immortal_time(survival.ImmortalTime(table=table, **numbers)).sentence["en"]  # type: ignore[arg-type]
+
+    assert "The gap between the two is no effect" in told(0.42, 0.07)
+    assert "does not flatter" in told(0.21, 0.27)

@@ -170,3 +170,20 @@ def test_snapshots_name_groups_that_were_never_looked_at() -> None:
 def test_gaps_are_counted_where_a_gap_is_a_fault() -> None:
     missing = quality(members=PEOPLE).missing.set_index("column")["n_missing"].to_dict()
     assert missing == {"platform": 0, "consent_at": 1, "is_minor": 1}
+
+
+def test_who_joined_before_watching_began_is_counted_by_the_settings_or_by_the_first_look() -> None:
+    """Looked at from day 50 on: a joined on 10 and b on 48, c on the eve and d later. With tracking from day 49 a and b."""
+    rows = [
+        {"member_id": name, "group_id": "g", "joined_at": day, "left_after": None, "left_by": None}
+        for name, day in (("a", 10), ("b", 48), ("c", 49), ("d", 60))
+    ]
+    looks = [{"source": "s", "group_id": "g", "taken_at": day} for day in range(50, 101)]
+    members = [{"member_id": row["member_id"], "joined_at": row["joined_at"]} for row in rows]
+    tables = MemoryTables(as_of_day=100, members=members, memberships=rows, snapshots=looks)
+    counts = summaries.count_quality(tables, churn=Churn())
+    assert (counts.watched_from, counts.n_before) == (50, 2)
+    counts = summaries.count_quality(tables, churn=Churn(tracking_from="1970-02-19"))
+    assert (counts.watched_from, counts.n_before) == (49, 2)
+    unlooked = MemoryTables(as_of_day=100, members=members, memberships=rows)
+    assert summaries.count_quality(unlooked, churn=Churn()).watched_from is None

@@ -204,3 +204,21 @@ class MemoryTablesWithoutLog:
 
     def has(self, table: str, *columns: str) -> bool:
         return table != "activity" and self._has(table, *columns)
+
+
+def test_every_threshold_recovers_what_is_true_of_it() -> None:
+    """Of 4,000 simulated members all visits are known for ever; the panel sees them up to day 1,500 (4 standard errors)."""
+    n = 4000
+    members, visits = draw_visits(np.random.default_rng(8), n=n, until=10_000)
+    seen = MemoryTables(as_of_day=1500, members=members, activity=visits[visits["date"] <= 1500])
+    table = panel_of(seen).table.set_index("silent_days")
+    joining = members.rename(columns={"joined_at": "date"})
+    days = pd.concat([joining, visits]).drop_duplicates().sort_values(["member_id", "date"])
+    days["gap"] = days.groupby("member_id")["date"].shift(-1).fillna(np.inf) - days["date"]
+    for k in (14, 30, 60):
+        first = days[days["gap"] > k].groupby("member_id").first().join(members.set_index("member_id"))
+        active = (first["date"] - first["joined_at"] > 30).mean()
+        back = (first["gap"] - k <= 365).mean()
+        assert table.loc[k, "survival"] == pytest.approx(active, abs=4 * 0.5 / np.sqrt(n))
+        assert table.loc[k, "share_year"] == pytest.approx(back, abs=4 * 0.5 / np.sqrt(table.loc[k, "n_followed"]))
+        assert table.loc[k, "ci_low"] < active < table.loc[k, "ci_high"]

@@ -239,13 +239,12 @@ def describe_immortal_time(result: ImmortalTime | RefusedAnalysis) -> Finding:
         return describe_refusal("churn.immortal_time", result)
     least, most = result.table.iloc[0], result.table.iloc[-1]
     naive, landmarked = most["naive"] - least["naive"], most["landmarked"] - least["landmarked"]
+    key = "churn.immortal_time" if landmarked < naive else "churn.immortal_time_none"
     return make_finding(
         "churn.immortal_time",
         result,
         status=Status.PASS,
-        sentence=labels.both(
-            "churn.immortal_time", naive=naive, landmarked=landmarked, known=result.known_day, n=result.day
-        ),
+        sentence=labels.both(key, naive=naive, landmarked=landmarked, known=result.known_day, n=result.day),
         at=result.day,
         estimate=landmarked,
         unit="fraction",

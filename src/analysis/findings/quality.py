@@ -141,7 +141,7 @@ def describe_gaps(gaps: pd.DataFrame) -> dict[str, str]:
     return labels.both("quality.gaps.some" if len(gaps) else "quality.gaps.none", n=len(gaps))
 
 
-def describe_limits(*, n_before: int, tracking_from: dt.date | None, n_owner_rows: int) -> list[Finding]:
+def describe_limits(*, n_before: int, tracking_from: dt.date | int | None, n_owner_rows: int) -> list[Finding]:
     """Return what the tables can never tell: who left before watching began, and groups counted by owner only."""
     limits = []
     if tracking_from is not None:

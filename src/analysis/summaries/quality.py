@@ -14,6 +14,8 @@ from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.schema import TABLES, Kind, day_column
 from analysis.summaries.churn import Counted, find_known_day
 from analysis.summaries.persons import list_groupings
+from analysis.summaries.spells import find_spells
+from analysis.summaries.stays import add_watch, choose_leaving, tracking_day
 from analysis.summaries.tables import Tables
 
 _FIRST_DAY = {"members": "joined_day", "memberships": "joined_day", "content": "published_day", "events": "at_day"}
@@ -23,7 +25,11 @@ _EMPTY_WHILE_PRESENT = {"left_at", "left_after", "left_by", "leave_reason", "dis
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QualityCounts:
-    """What the page of data quality is made of; what cannot be counted is the refusal that says why."""
+    """What the page of data quality is made of; what cannot be counted is the refusal that says why.
+
+    ``watched_from`` is the first day watched, by the settings or else by the first look at the groups that only looks tell of
+    [days since 1970-01-01], or None where everybody was watched from joining on; ``n_before`` had joined earlier.
+    """
 
     coverage: pd.DataFrame
     missing: pd.DataFrame
@@ -34,6 +40,7 @@ class QualityCounts:
     leaving: pd.Series | RefusedAnalysis
     platforms: Counted
     groupings: tuple[str, ...]
+    watched_from: int | None
     n_before: int
     n_owner_rows: int
     history_days: int
@@ -60,6 +67,7 @@ class QualityCounts:
 def count_quality(tables: Tables, *, churn: Churn) -> QualityCounts:
     """Count everything that the page of data quality needs."""
     known = {column: attempt(find_known_day, tables, column) for column in list_groupings(tables)}
+    watched_from, n_before = _count_before(tables, churn=churn)
     return QualityCounts(
         coverage=count_coverage(tables),
         missing=count_missing(tables),
@@ -70,7 +78,8 @@ def count_quality(tables: Tables, *, churn: Churn) -> QualityCounts:
         leaving=attempt(count_leaving, tables),
         platforms=attempt(count_platforms, tables),
         groupings=tuple(column for column, day in known.items() if not isinstance(day, RefusedAnalysis)),
-        n_before=_count_before(tables, churn=churn),
+        watched_from=watched_from,
+        n_before=n_before,
         n_owner_rows=count_owner_rows(tables),
         history_days=tables.as_of_day - tables.first_day + 1,
         has_activity=tables.has("activity", "member_id"),
@@ -221,11 +230,21 @@ def count_owner_rows(tables: Tables) -> int:
     return int(_one_row(owned.select(nw.len().alias("n")))["n"])
 
 
-def _count_before(tables: Tables, *, churn: Churn) -> int:
-    if churn.tracking_from is None or not tables.has("members"):
-        return 0
-    earlier = nw.col("joined_day") < churn.tracking_from.toordinal() - 719_163
-    return int(_one_row(tables.frame("members").filter(earlier).select(nw.len().alias("n")))["n"])
+def _count_before(tables: Tables, *, churn: Churn) -> tuple[int | None, int]:
+    """Return the first day watched, and how many joined earlier."""
+    since = tracking_day(churn)
+    if since is not None:
+        if not tables.has("members"):
+            return since, 0
+        earlier = tables.frame("members").filter(nw.col("joined_day") < since)
+        return since, int(_one_row(earlier.select(nw.len().alias("n")))["n"])
+    spells = attempt(find_spells, tables, away_days=churn.away_days)
+    if choose_leaving(tables, churn=churn) != "explicit" or isinstance(spells, RefusedAnalysis):
+        return None, 0
+    late = add_watch(spells, tables).filter(nw.col("watched_days") > 0)
+    watched = (nw.col("joined_day") + nw.col("watched_days")).min()
+    found = _one_row(late.select(n=nw.len(), day=watched))
+    return (int(found["day"]) + 1, int(found["n"])) if found["n"] else (None, 0)
 
 
 def _stored(table: str, column: str) -> str:

@@ -155,14 +155,14 @@ def _follow(stays: nw.LazyFrame, *, churn: Churn, cut: int) -> nw.LazyFrame:
 def _by_leaving(tables: Tables, *, away_days: int, cut: int) -> nw.LazyFrame:
     left = nw.col("left_day") <= cut  # null while present
     theirs = ~nw.col("leave_reason").is_in(NOT_THEIR_CHOICE)
-    return _add_watch(find_spells(tables, away_days=away_days), tables).with_columns(
+    return add_watch(find_spells(tables, away_days=away_days), tables).with_columns(
         stop_day=nw.when(left).then(nw.col("left_day")),
         event_observed=nw.when(left & theirs).then(1).otherwise(0).cast(nw.Int32),
         leave_reason=nw.when(left).then(nw.col("leave_reason")),
     )
 
 
-def _add_watch(spells: nw.LazyFrame, tables: Tables) -> nw.LazyFrame:
+def add_watch(spells: nw.LazyFrame, tables: Tables) -> nw.LazyFrame:
     """Return the spells with ``watched_days``: tenure on the eve of the first look at a group that only looks tell of.
 
     Who had left such a group before its first look stands in no table; to count those who had not from joining on would
