@@ -3,9 +3,153 @@
 Everything reads the *units frame* of :mod:`analysis.summaries.experiments`: one row per metric and group, or per
 metric and arm where members were drawn, with counts and sums. No test sees a member.
 
-===============  =================================================================================
-module           holds
-===============  =================================================================================
-``effect``       the result that every estimator returns
-===============  =================================================================================
+=================  ===============================================================================
+module             holds
+=================  ===============================================================================
+``design``         what was decided beforehand; ``records`` reads it, ``limits`` says what it allows
+``effect``         the result that every estimator returns; ``relative`` its share of the control
+``effects``        members drawn one by one (``moments``: their sums)
+``grouped``        whole groups drawn: which figure decides, of ``clustered`` (``cr2``, ``groups``) and
+                   ``randomise`` (``assignments``: the lots); ``pseudo``: staying as an outcome
+``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
+``guardrails``     several outcomes at once; ``segments`` for whom it worked
+``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
+``money``          cost per success, net benefit, break-even
+``power``          how many groups, or members, it takes; ``crywolf`` which method to believe
+=================  ===============================================================================
 """
+
+from analysis.experiments.aftermath import (
+    Aftermath,
+    Novelty,
+    Overlap,
+    check_after,
+    check_novelty,
+    compare_overlap,
+    count_bursts,
+)
+from analysis.experiments.boundaries import crossing_probability, plan_boundaries
+from analysis.experiments.checks import (
+    CountCheck,
+    ListCheck,
+    SplitCheck,
+    check_groups,
+    check_member_counts,
+    check_split,
+    compare_lists,
+)
+from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use_pre_period
+from analysis.experiments.design import Design, Guardrail
+from analysis.experiments.effect import Effect
+from analysis.experiments.effects import (
+    Adjusted,
+    compare_adjusted,
+    compare_means,
+    compare_proportions,
+    compare_ranks,
+    compare_ratios,
+)
+from analysis.experiments.grouped import GroupComparison, compare_groups
+from analysis.experiments.groups import Likeness, estimate_icc
+from analysis.experiments.guardrails import adjust_primaries, check_guardrails
+from analysis.experiments.limits import Limits, check_design, check_level, check_segment
+from analysis.experiments.looks import (
+    AlwaysValid,
+    Looks,
+    check_look,
+    estimate_always_valid,
+    find_look,
+    judge_looks,
+    plan_information,
+    record_look,
+)
+from analysis.experiments.missing import MissingCheck, check_missing, compare_shares
+from analysis.experiments.money import (
+    BreakEven,
+    CostPerOutcome,
+    Moments,
+    NetBenefit,
+    estimate_break_even,
+    estimate_cost_per_outcome,
+    estimate_moments,
+    estimate_net_benefit,
+)
+from analysis.experiments.power import (
+    estimate_groups_needed,
+    estimate_mde,
+    estimate_members_needed,
+    estimate_power,
+    take_background,
+)
+from analysis.experiments.pseudo import sum_pseudo_values
+from analysis.experiments.records import read_design
+from analysis.experiments.segments import Segments, compare_segments
+
+__all__ = [
+    "Adjusted",
+    "Aftermath",
+    "AlwaysValid",
+    "BreakEven",
+    "CostPerOutcome",
+    "CountCheck",
+    "Design",
+    "Effect",
+    "FalseAlarms",
+    "GroupComparison",
+    "Guardrail",
+    "Likeness",
+    "Limits",
+    "ListCheck",
+    "Looks",
+    "MissingCheck",
+    "Moments",
+    "NetBenefit",
+    "Novelty",
+    "Overlap",
+    "Segments",
+    "SplitCheck",
+    "adjust_primaries",
+    "check_after",
+    "check_design",
+    "check_groups",
+    "check_guardrails",
+    "check_level",
+    "check_look",
+    "check_member_counts",
+    "check_missing",
+    "check_novelty",
+    "check_segment",
+    "check_split",
+    "compare_adjusted",
+    "compare_groups",
+    "compare_lists",
+    "compare_means",
+    "compare_overlap",
+    "compare_proportions",
+    "compare_ranks",
+    "compare_ratios",
+    "compare_segments",
+    "compare_shares",
+    "count_bursts",
+    "crossing_probability",
+    "estimate_always_valid",
+    "estimate_break_even",
+    "estimate_cost_per_outcome",
+    "estimate_false_alarms",
+    "estimate_groups_needed",
+    "estimate_icc",
+    "estimate_mde",
+    "estimate_members_needed",
+    "estimate_moments",
+    "estimate_net_benefit",
+    "estimate_power",
+    "find_look",
+    "judge_looks",
+    "plan_boundaries",
+    "plan_information",
+    "read_design",
+    "record_look",
+    "sum_pseudo_values",
+    "take_background",
+    "use_pre_period",
+]
