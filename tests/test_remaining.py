@@ -296,7 +296,8 @@ def test_without_a_day_the_latest_is_taken_and_too_early_ones_are_refused() -> N
         assert refused.code == RefusalCode.HISTORY_TOO_SHORT
         assert refused.facts == {"history_days": 100, "needed": 65}
     by_silence = Churn(leaving="first_silence", silent_days=20)
-    assert attempt(list_present, community(), churn=by_silence).code == RefusalCode.SILENCE_HAS_NO_NOW
+    for question in (list_present, count_look_back):
+        assert attempt(question, community(), churn=by_silence).code == RefusalCode.SILENCE_HAS_NO_NOW
 
 
 def test_a_member_between_two_groups_was_not_there() -> None:

@@ -1,7 +1,7 @@
 """What lies ahead of members who have already stayed for some time, read off the community's own curve.
 
 Of those still there at the end of day a, S(a + h) / S(a) are still there h days later, and the mean number of the next h days that
-they stay is the area under S / S(a) from a to a + h: the restricted mean residual life (Karrison 1987, Biometrics 43:533, its
+they stay is the area under S / S(a) from a to a + h: the restricted mean residual life (Karrison 1987, JASA 82:1169, its
 variance; Uno et al. 2014, J Clin Oncol 32:2380, its use). Both depend only on the hazards of the days in (a, a + h], so their
 variances are those of a curve that begins at a: Greenwood's increments over these days, or the sums by cluster
 of :mod:`analysis.curves.influence`. Nothing is read beyond the last day that the curve knows.

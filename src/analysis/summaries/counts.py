@@ -211,6 +211,18 @@ def _fill_days(happened: pd.DataFrame, *, days: pd.RangeIndex, known_to: int) ->
     return daily.reset_index()
 
 
+def refuse_silence(tables: Tables, *, churn: Churn) -> None:
+    """Refuse to say who is there now where leaving is defined by silence: of the last ``silent_days`` nobody can.
+
+    Raises
+    ------
+    RefusedAnalysis
+        It is.
+    """
+    if choose_leaving(tables, churn=churn) != "explicit":
+        raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
+
+
 def list_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.LazyFrame:
     """Return the people who are there now, one row each. For a list that was asked for, never a page.
 
@@ -224,8 +236,7 @@ def list_present(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> nw.
     RefusedAnalysis
         Leaving is defined by silence: of the last ``silent_days`` nobody can say who is still there.
     """
-    if choose_leaving(tables, churn=churn) != "explicit":
-        raise RefusedAnalysis(RefusalCode.SILENCE_HAS_NO_NOW, {"silent_days": churn.silent_days})
+    refuse_silence(tables, churn=churn)
     present = find_whole_spells(tables, churn=churn, by=by).filter(nw.col("left_day").is_null())
     tenure = present.with_columns(tenure_days=nw.lit(tables.as_of_day) - nw.col("joined_day"))
     return tenure.select(*dict.fromkeys(("member_id", HOME, "tenure_days", *by)))

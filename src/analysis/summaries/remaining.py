@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.summaries.counts import count_stays, list_present
+from analysis.summaries.counts import count_stays, list_present, refuse_silence
 from analysis.summaries.persons import HOME
 from analysis.summaries.rewound import Rewound
 from analysis.summaries.spells import NOT_THEIR_CHOICE, find_spells
@@ -65,6 +65,7 @@ def count_look_back(
     RefusedAnalysis
         As :func:`list_present`; ``HISTORY_TOO_SHORT``: the tables begin later than twice ``within_days`` before that day.
     """
+    refuse_silence(tables, churn=churn)
     end = find_followup_end(tables, churn=churn)
     latest = end - within_days
     day = latest if at_day is None else at_day

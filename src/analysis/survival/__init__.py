@@ -24,7 +24,8 @@ from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.pooled import Reasons, StayShape, estimate_reasons, estimate_shape
 from analysis.survival.proportional import Proportional, check_proportional
 from analysis.survival.ratios import estimate_hazard_ratios
-from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining, validate_remaining
+from analysis.survival.remaining import Remaining, project_leaving, tabulate_remaining
+from analysis.survival.remaining_validation import validate_remaining
 from analysis.survival.retention import Retention, fit_retention, project_retention
 from analysis.survival.risk import (
     ProjectedRisk,

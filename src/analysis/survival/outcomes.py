@@ -78,6 +78,11 @@ class Outcomes:
         """Doubts about any interval."""
         return (WarningCode.FEW_CLUSTERS,) if 0 < self.n_clusters < MIN_CLUSTERS else ()
 
+    def method(self, what: str) -> str:
+        """Return what was computed, in the field's words."""
+        weighted = bool((self.weight != 1).any())
+        return what + ", IPCW" * weighted + ", clustered" * bool(self.n_clusters)
+
     def take(self, which: Ints | np.ndarray) -> Outcomes:
         """Return the cells marked in ``which``."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -28,9 +28,7 @@ from analysis.curves.estimate import loglog_interval, student_quantile
 from analysis.curves.influence import count_df
 from analysis.curves.panel import Floats, Ints, Panel, tabulate
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.rules import Rules, count_members, list_doubts, refuse_few
-from analysis.survival.validation import Validation, validate_predictions
 
 BANDS = (0, 7, 14, 30, 60, 90, 180, 365, 730)
 """First days of the bands of tenure on the page; the last is open."""
@@ -205,61 +203,6 @@ def tabulate_remaining(
         confidence=rules.confidence,
         method="conditional Kaplan-Meier, " + (f"clustered by {rules.cluster}" if rules.cluster else "Greenwood"),
         warnings=(*((WarningCode.CURVE_CUT,) if beyond else ()), *list_doubts(counts)),
-    )
-
-
-def validate_remaining(
-    counts: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    *,
-    at_day: int,
-    rules: Rules,
-    within_days: int = 30,
-    by: str = "",
-) -> Validation:
-    """Return how right the prediction by tenure would have been on an earlier day.
-
-    Parameters
-    ----------
-    counts
-        Counts of stays as known on that day, by ``rules.cluster`` and ``by``.
-    outcomes
-        What came of those who were there: ``tenure_days``, ``follow_days``, ``n_events``, ``n_censored``, and ``rules.cluster``
-        and ``by``.
-    at_day
-        That day [days since 1970-01-01].
-    within_days
-        How far to look; less where too few could be followed.
-    by
-        As for :func:`project_leaving`.
-
-    Raises
-    ------
-    RefusedAnalysis
-        As :func:`project_leaving`, or too few left, or stayed, to compare.
-
-    Notes
-    -----
-    The reference of the Brier score is the Kaplan–Meier share of all who were there then, whatever their tenure. It is
-    estimated from the outcomes themselves, so that it is better than any that could have been named on the day.
-    """
-    within, warnings = clip_window(outcomes, within_days=within_days, min_cell=rules.min_cell)
-    told = project_leaving(
-        counts, tenure_days=outcomes["tenure_days"], rules=rules, within_days=within, horizon_days=within, by=by
-    )
-    keys = [*filter(None, [by]), "tenure_days"]
-    scored = outcomes.merge(told[[*keys, "probability"]], on=keys, how="left")
-    unknown = scored["probability"].isna()
-    followed = ["probability", *filter(None, [rules.cluster]), "follow_days", "n_events", "n_censored"]
-    return validate_predictions(
-        weigh_outcomes(scored.loc[~unknown, followed], within_days=within),
-        at_day=at_day,
-        within_days=within,
-        n_beyond=int(scored.loc[unknown, ["n_events", "n_censored"]].to_numpy().sum()),
-        cluster=rules.cluster,
-        min_cell=rules.min_cell,
-        confidence=rules.confidence,
-        warnings=warnings,
     )
 
 
