@@ -132,8 +132,8 @@ def compare_randomised(
     -----
     p = share of assignments at least as extreme as the one drawn, it included; (b + 1) / (m + 1) for m random ones
     (Phipson & Smyth 2010, SAGMB 9:39). Strata are weighed by their members; where each stratum has a single group
-    of an arm (pairs), the error comes from differences between strata (Imai, King & Nall 2009, Stat Sci 24:29). The
-    interval is the hull of the effects not rejected, exact to a billionth.
+    of an arm (pairs), the error comes from differences between strata, linearised about the estimate (after Imai, King &
+    Nall 2009, Stat Sci 24:29). The interval is the hull of the effects not rejected, to a billionth of the error.
     """
     drawn, codes = settle_assignment(groups, assignment)
     lots = find_lots(groups.treated, groups.stratum, assignment=drawn)
