@@ -305,6 +305,27 @@ def test_the_last_days_are_not_followed_and_a_group_that_ends_is_not_leaving():
     assert counted(34, memberships=rows, snapshots=looked, groups=groups) == [(6, 13, None, 2), (6, 20, None, 1)]
 
 
+def test_the_last_day_on_which_a_leaving_counts_is_that_on_which_follow_up_ends():
+    """As of 40, follow-up ends on day 33. a was absent on 34, so gone by the evening of 33: left. b was absent on 35.
+
+    b may have gone on 34, which is no longer followed: there on the look of 31, the evening of 30.
+    """
+    looked = snapshots(g=[10, 31, 34], h=[10, 31, 35])
+    rows = memberships(("a", "g", 3, 31, 34), ("b", "h", 3, 31, 35))
+    assert counted(memberships=rows, snapshots=looked, by=("group_id",)) == [("g", 6, 27, 30, 1), ("h", 6, 27, None, 1)]
+
+
+def test_a_group_that_no_look_after_joining_showed_begins_no_stay():
+    """a was seen in g on the day of joining only, 10, and was gone on 17; from 14 on in h, seen there on 17 and 24, not 31.
+
+    Others who left g as fast and joined nothing are not counted, so a is counted from joining h: entered on the evening of
+    16, two days in, there on 23 and gone by 30. With g the stay would begin four days earlier.
+    """
+    rows = memberships(("a", "g", 10, 10, 17), ("a", "h", 14, 24, 31))
+    looked = snapshots(g=[10, 17, 24, 31], h=[10, 17, 24, 31])
+    assert counted(memberships=rows, snapshots=looked) == [(2, 9, 16, 1)]
+
+
 def test_moving_to_another_group_is_not_leaving():
     """a left g between 17 and 24, joined h on 20 and was absent there on 31; five days later would be the same stay."""
     rows = memberships(("a", "g", 3, 17, 24), ("a", "h", 20, 24, 31))
