@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import findings, labels, plots, quality, survival
+from analysis import findings, labels, plots, quality, summaries, survival
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.plots import display, style
 from test_survival import RULES, cohorts, counts, group_counts, levels
@@ -35,8 +35,9 @@ def thresholds() -> survival.ThresholdPanel:
     parts = [counts([(k, 10, gone, 0), (k, 90, 0, 100 - gone)], "silent_days").assign(
         n_returned=[gone // 5, 0], n_followed=[gone, 0], n_returned_year=[gone // 10, 0]
     ) for k, gone in ((7, 100), (14, 80), (30, 50))]  # fmt: skip
-    read = {"leaving": "first_silence", "silent_days": 14, "days": (7, 14, 30, 90)}
-    return survival.estimate_thresholds(pd.concat(parts), {}, rules=RULES, **read)  # type: ignore[arg-type]
+    counted = summaries.ThresholdCounts(leaving="first_silence", silent_days=14, days=(7, 14, 30, 90),
+                                        counts=pd.concat(parts), levels={})  # fmt: skip
+    return survival.estimate_thresholds(counted, rules=RULES)
 
 
 def overlap() -> quality.Overlap:

@@ -13,7 +13,7 @@ from analysis import findings, labels, plots
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings import Status
-from analysis.summaries import THRESHOLDS, count_silences, count_stays, count_thresholds, find_stays
+from analysis.summaries import THRESHOLDS, ThresholdCounts, count_silences, count_stays, count_thresholds, find_stays
 from analysis.survival import Rules, ThresholdPanel, estimate_thresholds
 from memory_tables import MemoryTables
 from visiting import draw_visits
@@ -23,8 +23,7 @@ RULES = Rules(follow_up_end=0, min_cell=3, day=30, horizon_days=60)
 
 
 def panel_of(tables: Any, *, by: tuple[str, ...] = (), rules: Rules = RULES, **churn: Any) -> ThresholdPanel:
-    counted = count_thresholds(tables, churn=Churn(**churn), by=by)
-    return estimate_thresholds(counted.counts, counted.levels, rules=rules, **counted.reading)
+    return estimate_thresholds(count_thresholds(tables, churn=Churn(**churn), by=by), rules=rules)
 
 
 def five(**config: Any) -> MemoryTables:
@@ -123,9 +122,9 @@ def counts_of(rows: list[tuple[int, str, int, int, int]]) -> pd.DataFrame:
 def judged(rows: list[tuple[int, str, int, int, int]]) -> ThresholdPanel:
     counts = counts_of(rows)
     everybody = counts.groupby(["silent_days", "duration_days"], as_index=False).sum(numeric_only=True)
-    return estimate_thresholds(
-        everybody, {"channel_id": counts}, leaving="first_silence", silent_days=30, days=(14, 30, 60, 90), rules=RULES
-    )
+    counted = ThresholdCounts(leaving="first_silence", silent_days=30, days=(14, 30, 60, 90), counts=everybody,
+                              levels={"channel_id": counts})  # fmt: skip
+    return estimate_thresholds(counted, rules=RULES)
 
 
 def channels(k: int, *, x: int, y: int) -> list[tuple[int, str, int, int, int]]:

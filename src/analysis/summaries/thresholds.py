@@ -66,11 +66,6 @@ class ThresholdCounts:
     counts: pd.DataFrame
     levels: Mapping[str, pd.DataFrame | RefusedAnalysis]
 
-    @property
-    def reading(self) -> dict[str, Any]:
-        """What of this the panel is read by, under its names in ``survival.estimate_thresholds``."""
-        return {name: getattr(self, name) for name in ("leaving", "silent_days", "days")}
-
 
 def count_thresholds(
     tables: Tables, *, churn: Churn, days: Sequence[int] = THRESHOLDS, by: Sequence[str] = ()

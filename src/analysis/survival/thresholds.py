@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 from analysis import curves, inference
 from analysis.config import Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
+from analysis.summaries import ThresholdCounts
 from analysis.survival.rules import FEW_EVENTS, Rules, merge_small, refuse_few
 
 
@@ -73,29 +74,18 @@ class ThresholdPanel:
         return None if most.empty else most.loc[most["p_value"].astype(float).idxmin()]
 
 
-def estimate_thresholds(
-    counts: pd.DataFrame,
-    levels: Mapping[str, pd.DataFrame | RefusedAnalysis],
-    *,
-    leaving: Leaving,
-    silent_days: int,
-    days: Sequence[int],
-    rules: Rules,
-) -> ThresholdPanel:
+def estimate_thresholds(counted: ThresholdCounts, *, rules: Rules) -> ThresholdPanel:
     """Return what each threshold of silence makes of the same visits, and which conclusions outlast the choice.
 
     At every threshold follow-up stops for everybody that many days before the end.
 
     Parameters
     ----------
-    counts
-        Counts by ``silent_days`` and day since joining, with ``n_returned, n_followed, n_returned_year``.
-    levels
-        The same by each grouping (and ``rules.strata``).
-    leaving, silent_days, days
-        The rule by silence, the threshold in force, and all thresholds [days].
+    counted
+        Counts by threshold, of everybody and by each grouping (and ``rules.strata``).
     rules
-        Where survival is read, how far means reach, the least number shown.
+        Where survival is read, how far means reach, the least number shown. Members do not fall silent by group:
+        ``rules.cluster`` is not used.
 
     Raises
     ------
@@ -106,25 +96,25 @@ def estimate_thresholds(
     -----
     Shares by Wilson (1927). Losses of levels are compared as on the page: each level against all others, Holm over levels.
     """
-    parts = {int(k): part for k, part in counts.groupby("silent_days")}
+    parts = {int(k): part for k, part in counted.counts.groupby("silent_days")}
     refuse_few(
         max((int(part[["n_events", "n_censored"]].to_numpy().sum()) for part in parts.values()), default=0), rules=rules
     )
-    table = pd.DataFrame([_read_row(k, parts.get(k), rules=rules) for k in days])
-    now = table[table["silent_days"] == silent_days].iloc[0]
+    table = pd.DataFrame([_read_row(k, parts.get(k), rules=rules) for k in counted.days])
+    now = table[table["silent_days"] == counted.silent_days].iloc[0]
     within_year = bool(np.isfinite(now["share_year"]))
     share = ("share_year", "year_low", "year_high", "n_followed", "n_returned_year")
     if not within_year:
         share = ("share_return", "return_low", "return_high", "n_silent", "n_returned")
     told = [
         row
-        for by, given in levels.items()
+        for by, given in counted.levels.items()
         if not isinstance(given, RefusedAnalysis)
-        for row in _conclude(by, given, silent_days=silent_days, rules=rules)
+        for row in _conclude(by, given, silent_days=counted.silent_days, rules=rules)
     ]
     return ThresholdPanel(
-        leaving=leaving,
-        silent_days=silent_days,
+        leaving=counted.leaving,
+        silent_days=counted.silent_days,
         day=rules.day,
         horizon_days=rules.horizon_days,
         table=table,
@@ -133,7 +123,7 @@ def estimate_thresholds(
         **dict(zip(("estimate", "ci_low", "ci_high", "n", "n_events"), now[[*share]], strict=True)),
         confidence=rules.confidence,
         method="Kaplan-Meier at each threshold, follow-up to the end less the threshold; Wilson intervals of shares",
-        warnings=(WarningCode.LAST_VISIT_SO_FAR,) if leaving == "last_seen" else (),
+        warnings=(WarningCode.LAST_VISIT_SO_FAR,) if counted.leaving == "last_seen" else (),
     )
 
 
