@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis import curves, findings, plots, summaries, survival
-from analysis.config import Churn
+from analysis.config import Churn, read_config
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
+from analysis.intake import import_sources, open_tables
+from analysis.simulate.archive import ArchiveParameters, ArchiveTruth, write_archive
 from analysis.survival.between import _read_loss, _read_mean, fit_levels
 from looking import draw_looks
 
@@ -222,3 +225,49 @@ def test_dated_leavings_are_counted_by_days() -> None:
     assert counts.looks is None
     assert counts.stays is counts.cohorts
     assert counts.comparisons is counts.levels
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ArchiveTruth]:
+    """A community imported from every seventh of 78 daily looks at 30 groups, and what is true of it."""
+    folder = tmp_path_factory.mktemp("weekly")
+    p = ArchiveParameters(n_groups=30, n_looks=78, days_before=30, joins_per_day=1.5, share_back=0, dissolved=1)
+    truth = write_archive(folder / "looks", rng=np.random.default_rng(4), parameters=p)
+    for number, look in enumerate(sorted((folder / "looks").iterdir())):
+        if number % 7:
+            look.unlink()
+    import_sources([folder / "looks"], into=folder / "club")
+    return folder / "club" / "community.yml", truth
+
+
+def test_a_weekly_archive_becomes_a_page(archive) -> None:
+    """Weekly looks at groups that lose 6 in 100 newcomers a day: S(7) and S(30) within their intervals, and every sentence."""
+    config, truth = archive
+    settings = read_config(config)
+    tables = open_tables(settings)
+    counts = summaries.count_churn(tables, churn=settings.churn)
+    rules = survival.Rules(**counts.reading, min_cell=settings.min_cell)
+    stay = survival.estimate_stay(counts.stays, rules=rules)
+    true = truth.survival.set_index("day")["survival"]
+    at = stay.milestones.set_index("day")
+    for day in (7, 30):
+        assert at.loc[day, "survival"] == pytest.approx(true[day], abs=0.03)
+        assert at.loc[day, "ci_low"] < true[day] < at.loc[day, "ci_high"]
+    assert stay.between.look_days == 7
+    levels = survival.compare_groupings(counts.comparisons, known_days=counts.known_days, rules=rules)
+    told = [
+        findings.describe_cohort(
+            attempt(survival.estimate_cohort_loss, counts.cohorts, rules=rules), leaving="explicit"
+        ),
+        *findings.describe_stays(stay, counts.silence, leaving="explicit", churn=settings.churn),
+        *findings.describe_groupings(levels, leaving="explicit"),
+        findings.describe_groups(attempt(survival.watch_groups, counts.recent, rules=rules, days=counts.recent_days)),
+        findings.describe_exits(attempt(survival.estimate_exits, stay, counts.present, rules=rules)),
+    ]
+    answered = {finding.id for finding in told if finding.status != findings.Status.REFUSED}
+    assert answered == {"churn.survival", "churn.difference"}
+    days = [finding for finding in told if finding.warnings == (RefusalCode.INTERVAL_CENSORED,)]
+    assert {finding.id for finding in days} == {"churn.cohort", "churn.groups", "churn.exits"}
+    assert findings.choose_headline(*told).id == "churn.survival"
+    assert "looks 7 days apart" in findings.choose_headline(*told).sentence["en"]
+    assert all("{" not in sentence for finding in told for sentence in finding.sentence.values())
