@@ -70,6 +70,7 @@ simulations: $(VENV)/.installed  ## Run the long simulations
 bench: $(VENV)/.installed  ## Measure speed against named peers
 	$(BIN)/python tests/benchmarks/bench_curves.py
 	$(BIN)/python tests/benchmarks/bench_cox.py
+	$(BIN)/python tests/benchmarks/bench_risk.py
 
 clean:  ## Remove the environment and caches; never data or reports
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
