@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.experiments.assignments import draw_assignments, find_lots, list_assignments
 
-CHUNK = 4_000_000  # experiments × assignments held at once
+CHUNK = 300_000  # experiments × assignments held at once
 
 
 def draw_groups(rng, *, n_draws, n_groups, size_sigma, rate, icc, mean_size=50):

@@ -19,7 +19,9 @@ from analysis.experiments.crywolf import find_p_values
 from analysis.experiments.grouped import may_decide
 from analysis.experiments.groups import take_groups
 from analysis.experiments.power import Background, estimate_power
+from analysis.experiments.pseudo import sum_pseudo_values
 from analysis.experiments.randomise import compare_randomised
+from counting import draw_communities
 from grouping import draw_groups, first_treated, redraw
 
 pytestmark = pytest.mark.slow
@@ -132,3 +134,21 @@ def test_planned_power_is_reached(n_groups, sigma, icc, effect):
     reached = np.mean(find_p_values(size, shifted, shifted, treated=treated)["cr2"] <= 0.05)
     print(f"\n{n_groups} v {n_groups}, sigma {sigma}: planned power {planned:.3f}, reached {reached:.3f}")  # noqa: T201
     assert -0.08 <= planned - reached <= 0.02
+
+
+def test_restricted_means_keep_their_promise_too():
+    """2,000 communities of 6 v 6 groups with frailty, no effect: pseudo-values by CR2 and by drawing the lots again."""
+    rng, sizes, totals = np.random.default_rng(1), [], []
+    treated = first_treated(6, 6)
+    for _ in range(2_000):
+        counts = draw_communities(rng, n_groups=12, frailty_sd=0.3)
+        units = sum_pseudo_values(counts, variant="kind", group="group", horizon_days=45).sort_values("variant")
+        sizes.append(units["n"].to_numpy())
+        totals.append(units["sum_y"].to_numpy())
+    size, total = np.array(sizes), np.array(totals)
+    redrawn = np.mean(redraw(size, total, treated=treated, rng=rng) <= 0.05 + 1e-12)
+    p_values = find_p_values(size, total, np.full_like(total, np.nan), treated=treated)
+    cr2 = np.mean(p_values["cr2"] <= 0.05)
+    print(f"\nrestricted means, 6 v 6 groups: redrawn {redrawn:.4f}, CR2 {cr2:.4f}")  # noqa: T201
+    assert redrawn <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2_000)
+    assert cr2 <= 0.07

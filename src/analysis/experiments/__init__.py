@@ -14,7 +14,7 @@ module             holds
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
 ``guardrails``     several outcomes at once; ``segments`` for whom it worked
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
-``money``          cost per success, net benefit, break-even
+``money``          cost per success, net benefit, break-even (``costs``: with the effect, by unit)
 ``power``          how many groups, or members, it takes; ``crywolf`` which method to believe
 =================  ===============================================================================
 """
@@ -38,6 +38,8 @@ from analysis.experiments.checks import (
     check_split,
     compare_lists,
 )
+from analysis.experiments.clustered import compare_clustered, compare_group_means
+from analysis.experiments.costs import Moments, estimate_moments
 from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use_pre_period
 from analysis.experiments.design import Design, Guardrail
 from analysis.experiments.effect import Effect
@@ -50,7 +52,7 @@ from analysis.experiments.effects import (
     compare_ratios,
 )
 from analysis.experiments.grouped import GroupComparison, compare_groups
-from analysis.experiments.groups import Likeness, estimate_icc
+from analysis.experiments.groups import Groups, Likeness, estimate_icc, take_groups
 from analysis.experiments.guardrails import adjust_primaries, check_guardrails
 from analysis.experiments.limits import Limits, check_design, check_level, check_segment
 from analysis.experiments.looks import (
@@ -67,14 +69,14 @@ from analysis.experiments.missing import MissingCheck, check_missing, compare_sh
 from analysis.experiments.money import (
     BreakEven,
     CostPerOutcome,
-    Moments,
     NetBenefit,
     estimate_break_even,
     estimate_cost_per_outcome,
-    estimate_moments,
     estimate_net_benefit,
 )
 from analysis.experiments.power import (
+    Background,
+    Needed,
     estimate_groups_needed,
     estimate_mde,
     estimate_members_needed,
@@ -82,6 +84,7 @@ from analysis.experiments.power import (
     take_background,
 )
 from analysis.experiments.pseudo import sum_pseudo_values
+from analysis.experiments.randomise import Randomisation, compare_randomised
 from analysis.experiments.records import read_design
 from analysis.experiments.segments import Segments, compare_segments
 
@@ -89,6 +92,7 @@ __all__ = [
     "Adjusted",
     "Aftermath",
     "AlwaysValid",
+    "Background",
     "BreakEven",
     "CostPerOutcome",
     "CountCheck",
@@ -96,6 +100,7 @@ __all__ = [
     "Effect",
     "FalseAlarms",
     "GroupComparison",
+    "Groups",
     "Guardrail",
     "Likeness",
     "Limits",
@@ -103,9 +108,11 @@ __all__ = [
     "Looks",
     "MissingCheck",
     "Moments",
+    "Needed",
     "NetBenefit",
     "Novelty",
     "Overlap",
+    "Randomisation",
     "Segments",
     "SplitCheck",
     "adjust_primaries",
@@ -121,11 +128,14 @@ __all__ = [
     "check_segment",
     "check_split",
     "compare_adjusted",
+    "compare_clustered",
+    "compare_group_means",
     "compare_groups",
     "compare_lists",
     "compare_means",
     "compare_overlap",
     "compare_proportions",
+    "compare_randomised",
     "compare_ranks",
     "compare_ratios",
     "compare_segments",
@@ -151,5 +161,6 @@ __all__ = [
     "record_look",
     "sum_pseudo_values",
     "take_background",
+    "take_groups",
     "use_pre_period",
 ]

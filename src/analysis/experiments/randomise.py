@@ -260,9 +260,12 @@ class _Null:
 def _describe(groups: Groups, found: _Null, *, confidence: float) -> Effect:
     """Return the effect that fits best, its p-value and its interval."""
     observed = found.observed
-    estimate = float(observed.a[0] / observed.b[0])
+    told = observed.b[0] > 1e-9  # else pre-period means say all that the arms could
+    estimate = float(observed.a[0] / observed.b[0]) if told else np.nan
     error = float(np.sqrt(observed.at(estimate)[1][0]))
-    low, high = (_find_end(found, estimate, error, alpha=1 - confidence, side=side) for side in (-1, 1))
+    low, high = -np.inf, np.inf
+    if told:
+        low, high = (_find_end(found, estimate, error, alpha=1 - confidence, side=side) for side in (-1, 1))
     codes = (WarningCode.INTERVAL_UNBOUNDED,) if np.isinf([low, high]).any() else ()
     means = [float(groups.total[arm].sum() / groups.size[arm].sum()) for arm in groups.arms]
     return Effect(
