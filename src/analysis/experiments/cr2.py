@@ -105,8 +105,12 @@ def fit_groups(rows: Floats, size: Floats, total: Floats, *, contrasts: Floats) 
     scale = np.where(free > 1e-10, 1 / np.sqrt(np.maximum(free, 1e-10)), 0.0)
     loading = (contrasts @ inverse @ rows.T) * scale
     covariance = (loading * residual) @ (loading * residual).T
-    # Cov of the residual sums if members were independent with variance 1: size on the diagonal less what was fitted.
-    spread = np.diag(size) - (size[:, None] * rows) @ inverse @ (size[:, None] * rows).T
-    omega = loading[:, :, None] * spread * loading[:, None, :]
-    df = np.einsum("cgg->c", omega) ** 2 / (omega**2).sum(axis=(1, 2))
+    # If members were independent with variance 1, the residual sums would have covariance diag(size) − B M B', B the
+    # summed rows. Of loading · that · loading, trace and squared norm need no groups × groups matrix.
+    sums = size[:, None] * rows
+    weight, fitted = loading**2, np.einsum("gp,pq,gq->g", sums, inverse, sums)
+    trace = weight @ (size - fitted)
+    crossed = inverse @ np.einsum("cg,gp,gq->cpq", weight, sums, sums)
+    squares = weight**2 @ (size**2 - 2 * size * fitted) + np.einsum("cpq,cqp->c", crossed, crossed)
+    df = trace**2 / squares
     return Fit(estimate=contrasts @ coefficients, covariance=covariance, df=df)
