@@ -362,7 +362,7 @@ def test_a_prediction_is_checked_on_what_came_after_it() -> None:
     back = count_look_back(tables, churn=CHURN, within_days=30)
     assert back.at_day == 200
     rules = survival.Rules(follow_up_end=200, min_cell=10, cluster="group_id")
-    result = survival.validate_remaining(back.counts, back.outcomes, at_day=back.at_day, rules=rules)
+    result = survival.validate_remaining(back, rules=rules)
     assert result.calibration.ci_low < 0 < result.calibration.ci_high
     assert result.calibration.observed == pytest.approx(1 - np.exp(-0.6), abs=0.04)
     assert result.concordance.ci_low < 0.5 < result.concordance.ci_high  # the rate is the same at any tenure

@@ -83,7 +83,7 @@ class Remaining:
 def project_leaving(
     counts: pd.DataFrame,
     *,
-    tenure_days: Iterable[int],
+    tenure_days: Iterable[int] | pd.DataFrame,
     rules: Rules,
     within_days: int = 30,
     horizon_days: int = 90,
@@ -96,7 +96,7 @@ def project_leaving(
     counts
         Counts of stays by day, by ``rules.cluster`` where one is named, and by ``by``.
     tenure_days
-        Days that they have stayed: still there at the end of that day.
+        Days that they have stayed, being still there at the end of the last; or a table of members with that column.
     within_days, horizon_days
         How far to look for leaving, and how many days to count the days left of.
     by
@@ -126,7 +126,8 @@ def project_leaving(
     >>> ahead[["tenure_days", "probability", "days_left"]].round(4).to_dict("list")
     {'tenure_days': [1, 3], 'probability': [0.25, nan], 'days_left': [2.75, nan]}
     """
-    tenure = np.unique(np.asarray(list(tenure_days), dtype=np.int64))
+    given = tenure_days["tenure_days"] if isinstance(tenure_days, pd.DataFrame) else tenure_days
+    tenure = np.unique(np.asarray(list(given), dtype=np.int64))
     look = _Look(within_days=within_days, horizon_days=horizon_days, rules=rules)
     panel = _lay_out(counts, rules)
     pooled = look.at(panel, tenure)

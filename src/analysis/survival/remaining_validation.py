@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
+from analysis.summaries import LookBack
 from analysis.survival.outcomes import clip_window, weigh_outcomes
 from analysis.survival.remaining import project_leaving
 from analysis.survival.rules import Rules
 from analysis.survival.validation import Validation, validate_predictions
 
 
-def validate_remaining(
-    counts: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    *,
-    at_day: int,
-    rules: Rules,
-    within_days: int = 30,
-    by: str = "",
-) -> Validation:
-    """Return how right the prediction by tenure would have been on an earlier day.
+def validate_remaining(back: LookBack, *, rules: Rules, by: str = "") -> Validation:
+    """Return how right the forecast by tenure would have been on an earlier day.
 
     Parameters
     ----------
-    counts
-        Counts of stays as known on that day, by ``rules.cluster`` and ``by``.
-    outcomes
-        What came of those who were there: ``tenure_days``, ``follow_days``, ``n_events``, ``n_censored``, and ``rules.cluster``
-        and ``by``.
-    at_day
-        That day [days since 1970-01-01].
-    within_days
-        How far to look; less where too few could be followed.
+    back
+        What was known on that day, and what came of those who were there, both by ``rules.cluster`` and ``by``. The window is
+        ``back.within_days``, or less where too few could be followed.
     by
         As for :func:`project_leaving`.
 
@@ -45,9 +30,10 @@ def validate_remaining(
     The reference of the Brier score is the Kaplan–Meier share of all who were there then, whatever their tenure. It is
     estimated from the outcomes themselves, so that it is better than any that could have been named on the day.
     """
-    within, warnings = clip_window(outcomes, within_days=within_days, min_cell=rules.min_cell)
+    outcomes = back.outcomes
+    within, warnings = clip_window(outcomes, within_days=back.within_days, min_cell=rules.min_cell)
     told = project_leaving(
-        counts, tenure_days=outcomes["tenure_days"], rules=rules, within_days=within, horizon_days=within, by=by
+        back.counts, tenure_days=outcomes, rules=rules, within_days=within, horizon_days=within, by=by
     )
     keys = [*filter(None, [by]), "tenure_days"]
     scored = outcomes.merge(told[[*keys, "probability"]], on=keys, how="left")
@@ -55,7 +41,7 @@ def validate_remaining(
     followed = ["probability", *filter(None, [rules.cluster]), "follow_days", "n_events", "n_censored"]
     return validate_predictions(
         weigh_outcomes(scored.loc[~unknown, followed], within_days=within),
-        at_day=at_day,
+        at_day=back.at_day,
         within_days=within,
         n_beyond=int(scored.loc[unknown, ["n_events", "n_censored"]].to_numpy().sum()),
         cluster=rules.cluster,
