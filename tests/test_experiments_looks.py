@@ -260,7 +260,7 @@ def test_always_valid_p_is_alpha_where_the_interval_touches_zero():
 
 
 def test_always_valid_interval_is_refused_for_few_groups_and_without_spread():
-    for few in ({"groups_control": 9, "groups_treatment": 20, "df": 15.0}, {"df": 9.9}):
+    for few in ({"groups_control": 9, "groups_treatment": 20, "df": 15.0}, {"df": 9.9}, {"df": np.nan}):
         with pytest.raises(RefusedAnalysis) as refused:
             estimate_always_valid(effect(std_error=0.1, **few), planned_information=1.0)
         assert refused.value.code == RefusalCode.TOO_FEW_FOR_ANY_LOOK

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from math import inf, isinf, sqrt
+from math import inf, isinf, nan, sqrt
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.errors import RefusalCode, RefusedAnalysis, SchemaError
 from analysis.experiments import cr2
+from analysis.experiments.costs import Moments, estimate_moments
+from analysis.experiments.effects import compare_means
 from analysis.experiments.money import (
-    Moments,
     estimate_break_even,
     estimate_cost_per_outcome,
-    estimate_moments,
     estimate_net_benefit,
 )
 
@@ -27,7 +27,7 @@ def moments(**other) -> Moments:
 
 def units(rows, **other) -> pd.DataFrame:
     columns = ["variant", "unit_id", "n", "sum_y", "sum_d", "sum_yy", "sum_dd", "sum_yd"]
-    return pd.DataFrame(rows, columns=columns).assign(metric="stay", **other)
+    return pd.DataFrame(rows, columns=columns).assign(**{"metric": "stay", "stratum": "", **other})
 
 
 def test_bounded_by_hand():
@@ -129,6 +129,30 @@ def test_members_by_hand():
     assert found.metric == "stay"
 
 
+def test_members_in_strata_are_averaged_as_in_the_verdict():
+    """Two strata of 20 and 60 members, drawn 1:1 and 1:2: the same effect and variance as compare_means has."""
+    rows = [("control", "", 10, 2, 0, 2, 0, 0), ("points", "", 10, 6, 12, 6, 24, 12)]
+    rows += [("control", "", 20, 10, 0, 10, 0, 0), ("points", "", 40, 30, 60, 30, 120, 60)]
+    frame = units(rows, stratum=["a", "a", "b", "b"]).assign(
+        n_assigned=1, **dict.fromkeys(("sum_x", "sum_xx", "sum_yx", "sum_dx"), np.nan)
+    )
+    verdict = compare_means(frame, metric="stay", control="control", treatment="points")
+    found = estimate_moments(frame, control="control", treatment="points", df=verdict.df)
+    assert found.effect == pytest.approx(verdict.estimate)
+    assert sqrt(found.variance_effect) == pytest.approx(verdict.std_error)
+    assert (found.cost, found.variance_cost, found.covariance) == pytest.approx(
+        (
+            0.25 * 1.2 + 0.75 * 1.5,
+            *(0.25**2 * v_a + 0.75**2 * v_b for v_a, v_b in ((0.96 / 9, 0.75 / 39), (0.48 / 9, 0.375 / 39))),
+        )
+    )
+
+
+def test_the_lots_have_no_degrees_of_freedom_to_lend():
+    with pytest.raises(ValueError, match="hand over those of CR2"):
+        estimate_net_benefit(moments(df=nan), value=1)
+
+
 def test_where_less_is_better_the_effect_turns_and_the_covariance_with_it():
     rows = [("control", "", 2, 1, 0, 1, 0, 0), ("points", "", 3, 2, 4, 2, 8, 4)]
     up, down = (
@@ -165,6 +189,16 @@ def test_refusals_of_moments():
         with pytest.raises(RefusedAnalysis) as refused:
             estimate_moments(frame, control="control", treatment="points", df=5.0)
         assert refused.value.code == code
+
+
+def test_a_cost_that_is_missing_for_one_group_is_a_fault_and_not_nothing():
+    rows = [
+        (arm, f"{arm}{k}", 5, 1 + k, np.nan if k else 9, 1, 0, 0) for arm in ("control", "points") for k in range(2)
+    ]
+    with pytest.raises(
+        SchemaError, match=r"unit_cost: is empty for some units of the arm 'control' .* \(1 row\). Write 0"
+    ):
+        estimate_moments(units(rows), control="control", treatment="points", df=5.0)
 
 
 def test_the_set_covers_the_truth_as_it_says():

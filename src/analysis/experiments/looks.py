@@ -200,7 +200,8 @@ def estimate_always_valid(effect: Effect, *, planned_information: float, alpha: 
     multiplier is carried to Student's t by its tail.
     """
     groups = min(effect.groups_control, effect.groups_treatment)
-    if effect.df < FEWEST_GROUPS or (max(effect.groups_control, effect.groups_treatment) and groups < FEWEST_GROUPS):
+    by_group = max(effect.groups_control, effect.groups_treatment) > 0
+    if not effect.df >= FEWEST_GROUPS or (by_group and groups < FEWEST_GROUPS):
         facts = {"n_groups": groups, "df": effect.df, "needed": FEWEST_GROUPS}
         raise RefusedAnalysis(RefusalCode.TOO_FEW_FOR_ANY_LOOK, facts)
     if not effect.std_error > 0:

@@ -9,44 +9,15 @@ who is paid. A ratio of two such differences has no standard error worth the nam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
-from typing import Any, Literal
+from math import inf, nan, sqrt
+from typing import Literal
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.experiments.design import Direction
+from analysis.experiments.costs import Moments
 
-Floats = NDArray[np.floating[Any]]
 Shape = Literal["bounded", "two_rays", "whole_line"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moments:
-    """Effect and cost of a treatment per member assigned, treatment less control, and how they vary together.
-
-    Parameters
-    ----------
-    effect
-        On the outcome, in successes per member; above zero is better.
-    cost
-        In money per member.
-    variance_effect, variance_cost, covariance
-        Of the two.
-    df
-        Degrees of freedom of the verdict's own test; inf for the normal.
-    """
-
-    effect: float
-    cost: float
-    variance_effect: float
-    variance_cost: float
-    covariance: float
-    df: float = inf
-    metric: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,47 +81,6 @@ class BreakEven:
     confidence: float
 
 
-def estimate_moments(
-    units: pd.DataFrame, *, control: str, treatment: str, df: float, direction: Direction = "up"
-) -> Moments:
-    """Return effect and cost with their covariance, from units whose denominator d is the cost.
-
-    Parameters
-    ----------
-    units
-        Units frame of one metric, ``sum_d`` the money spent on the unit's members (``sum_dd``, ``sum_yd`` too where members
-        were drawn). An arm whose costs are all missing was paid nothing.
-    df
-        Of the test on the effect.
-    direction
-        Which way the outcome is better; where that is down, successes are what there is less of.
-
-    Raises
-    ------
-    RefusedAnalysis
-        ``ONE_ARM``, ``ONE_GROUP_PER_ARM``, ``MISSING_COLUMN`` (no cost anywhere).
-
-    Notes
-    -----
-    Groups: CR2, as in :mod:`analysis.experiments.cr2`, with the product of the two residuals for the covariance.
-    """
-    if units["sum_d"].isna().all():
-        raise RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "assignments", "column": "unit_cost"})
-    sides = [_describe_arm(units[units["variant"] == arm], arm) for arm in (control, treatment)]
-    (mean_c, cov_c), (mean_t, cov_t) = sides
-    sign = np.array([1.0 if direction == "up" else -1.0, 1.0])
-    difference, covariance = sign * (mean_t - mean_c), np.outer(sign, sign) * (cov_c + cov_t)
-    return Moments(
-        effect=float(difference[0]),
-        cost=float(difference[1]),
-        variance_effect=float(covariance[0, 0]),
-        variance_cost=float(covariance[1, 1]),
-        covariance=float(covariance[0, 1]),
-        df=df,
-        metric=str(units["metric"].iloc[0]) if "metric" in units else "",
-    )
-
-
 def estimate_cost_per_outcome(moments: Moments, *, confidence: float = 0.95) -> CostPerOutcome:
     """Estimate what one more success cost.
 
@@ -207,7 +137,7 @@ def estimate_net_benefit(moments: Moments, *, value: float, confidence: float = 
         std_error=error,
         ci_low=estimate - margin,
         ci_high=estimate + margin,
-        p_value=float(2 * stats.t.sf(abs(estimate) / error, moments.df)) if error > 0 else np.nan,
+        p_value=float(2 * stats.t.sf(abs(estimate) / error, moments.df)) if error > 0 else nan,
         df=moments.df,
         confidence=confidence,
     )
@@ -240,6 +170,8 @@ def estimate_break_even(
 
 
 def _quantile(moments: Moments, confidence: float) -> float:
+    if not moments.df > 0:
+        raise ValueError(f"df: {moments.df}; where the lots decide, hand over those of CR2")
     return float(stats.t.ppf((1 + confidence) / 2, moments.df))
 
 
@@ -255,20 +187,3 @@ def _solve_fieller(moments: Moments, quantile: float) -> tuple[Shape, float, flo
         return "whole_line", -inf, inf
     first, second = sorted(((b - sqrt(root)) / a, (b + sqrt(root)) / a))
     return "two_rays", first, second
-
-
-def _describe_arm(rows: pd.DataFrame, arm: str) -> tuple[Floats, Floats]:
-    """Return means of outcome and cost per member, and the covariance matrix of the two means."""
-    if not rows["n"].sum():
-        raise RefusedAnalysis(RefusalCode.ONE_ARM, {"column": "variant", "arm": arm})
-    cost = rows["sum_d"].fillna(0.0) if rows["sum_d"].isna().all() else rows["sum_d"]
-    n, total = rows["n"].to_numpy(float), np.column_stack([rows["sum_y"], cost]).astype(float)
-    members = n.sum()
-    mean = total.sum(axis=0) / members
-    if (rows["unit_id"] != "").any():
-        if len(rows) < 2:
-            raise RefusedAnalysis(RefusalCode.ONE_GROUP_PER_ARM, {"arm": arm, "n_groups": len(rows), "needed": 2})
-        residual = (total - n[:, None] * mean) / np.sqrt(1 - n / members)[:, None]
-        return mean, residual.T @ residual / members**2
-    squares = [[rows["sum_yy"].sum(), rows["sum_yd"].sum()], [rows["sum_yd"].sum(), rows["sum_dd"].sum()]]
-    return mean, (np.array(squares) - members * np.outer(mean, mean)) / (members - 1) / members
