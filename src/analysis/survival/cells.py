@@ -19,7 +19,7 @@ from analysis.survival.rules import FEW_EVENTS
 MOST_LEVELS = 8
 """So many levels of a column are told apart, the largest; numbers are cut into fifths."""
 
-MOST_ROWS = 400_000
+MOST_ROWS = 200_000
 """More rows than this are thinned to every second, third, … group: the groups that are left are whole."""
 
 TIMES = ("entry_days", "duration_days", "event")

@@ -3,6 +3,10 @@
 Each member leaves with the same chance at every renewal; chances differ between members by a beta distribution. The
 retention rate then rises with age although nobody becomes more loyal.
 
+Such numbers come from a platform's board, not from our tables: give the members of each cohort who have *not left* by each
+period, shares times the size of the cohort. A board's day-7 or day-30 "retention" counts who was *active on that day*; it
+may rise, and is then refused.
+
 Sources: Fader & Hardie (2007), J Interactive Marketing 21:76; profile likelihood: Venzon & Moolgavkar (1988), Appl
 Stat 37:87; log-log interval: Kalbfleisch & Prentice (2002), §1.4.
 """
