@@ -364,6 +364,11 @@ def test_what_groups_cannot_carry_is_refused(change, code):
     assert refused.value.code == code
 
 
+def test_arms_of_members_are_not_groups():
+    with pytest.raises(ValueError, match="arms of members"):
+        take(draw_units(0).assign(unit_id=""))
+
+
 @pytest.mark.parametrize("before", [np.nan, "same"])
 def test_without_a_pre_period_there_is_nothing_to_adjust_by(before):
     units = draw_units(0)

@@ -78,7 +78,8 @@ def compare_groups(
     units
         Units frame, one row per metric and group.
     design
-        Names the control, how the lots were drawn, and alpha.
+        Names the control, how the lots were drawn, and the alpha of the intervals; at a planned look hand over
+        ``replace(design, alpha=looks.nominal_p)``, so that they agree with the verdict.
     rng
         For designs whose assignments cannot all be listed.
     estimand

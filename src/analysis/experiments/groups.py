@@ -27,8 +27,6 @@ class Groups:
         Names.
     estimand
         What is compared.
-    names
-        Ids of the groups.
     treated
         Whether the group was drawn to the treatment.
     stratum
@@ -49,7 +47,6 @@ class Groups:
     estimand: Estimand
     control: str
     treatment: str
-    names: NDArray[Any]
     treated: Bools
     stratum: NDArray[Any]
     size: Floats
@@ -98,6 +95,8 @@ def take_groups(
         ``CONSTANT_METRIC``.
     """
     own = units[units["metric"] == metric]
+    if (own["unit_id"] == "").any():
+        raise ValueError("these rows are arms of members, not groups: compare members by compare_means and its like")
     _check_units(own)
     rows = own[own["variant"].isin([control, treatment])]
     _check_arms(rows, metric=metric, arms=(control, treatment))
@@ -108,7 +107,6 @@ def take_groups(
         estimand=estimand,
         control=control,
         treatment=treatment,
-        names=kept["unit_id"].to_numpy(),
         treated=kept["variant"].to_numpy() == treatment,
         stratum=kept["stratum"].fillna("").to_numpy() if "stratum" in kept else np.full(len(kept), ""),
         size=weight[weight > 0],
@@ -133,7 +131,7 @@ def _check_units(units: pd.DataFrame) -> None:
         (RefusalCode.DUPLICATED_UNIT, arms["size"] > 1),
     ):
         if wrong.any():
-            raise RefusedAnalysis(code, {"n": int(wrong.sum())})
+            raise RefusedAnalysis(code, {"n": int(wrong.sum()), "examples": wrong.index[wrong][:3].tolist()})
 
 
 def _check_arms(rows: pd.DataFrame, *, metric: str, arms: tuple[str, str]) -> None:
