@@ -45,7 +45,7 @@ def plot_calibration(checked: Checked, *, locale: str, outcome: str = "left") ->
     axes.vlines(table["predicted"], table["ci_low"], table["ci_high"], color=COLOURS[0], linewidth=2, alpha=0.45)
     axes.plot(table["predicted"], table["observed"], "o", color=COLOURS[0], markersize=5.5)
     axes.set(xlim=(0, min(right, 1.0)), ylim=(0, min(max(top, right), 1.0)))
-    axes.legend(loc="best")
+    axes.legend(loc="upper left")  # where few are forecast, few leave
     for axis in (axes.xaxis, axes.yaxis):
         percent_axis(axis, locale)
     axes.set_xlabel(labels.text("figure.calibration.x", locale))
