@@ -205,6 +205,7 @@ def test_a_group_in_both_arms():
     found = refusal([*groups(), ("points", "control0", 20, 5)])
     assert found.code == RefusalCode.UNIT_IN_TWO_ARMS
     assert words(found).startswith("1 unit")
+    assert found.facts["examples"] == ["control0"]
 
 
 def test_a_group_assigned_twice_to_one_arm():
@@ -247,7 +248,7 @@ def test_broken_pairs_are_analysed_as_unpaired():
 def test_a_stratum_with_one_arm():
     found = refusal(units(groups(6, 6), stratum=["a"] * 6 + ["b"] * 6), assignment="stratified")
     assert (found.code, found.facts["n"]) == (RefusalCode.STRATUM_WITH_ONE_ARM, 2)
-    assert words(found).startswith("2 strata hold groups of one arm only")
+    assert words(found).startswith("2 strata hold one arm only, for example a and b. Correct the strata")
 
 
 def test_one_arm_only():

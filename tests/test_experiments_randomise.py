@@ -228,7 +228,7 @@ def test_a_stratum_with_one_arm_is_refused():
     with pytest.raises(RefusedAnalysis) as refused:
         redraw_lots(groups, "stratified")
     assert refused.value.code == RefusalCode.STRATUM_WITH_ONE_ARM
-    assert refused.value.facts == {"n": 2}
+    assert refused.value.facts == {"n": 2, "examples": ["a", "b"]}
 
 
 def test_random_lots_agree_with_all_of_them(monkeypatch):

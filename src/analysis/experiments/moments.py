@@ -96,7 +96,8 @@ def take_arms(units: pd.DataFrame, *, metric: str, control: str, treatment: str)
             raise RefusedAnalysis(RefusalCode.NO_OUTCOMES, {"metric": metric, "arm": arm.name})
     one_armed = set(arms[0].stratum) ^ set(arms[1].stratum)
     if one_armed:
-        raise RefusedAnalysis(RefusalCode.STRATUM_WITH_ONE_ARM, {"n": len(one_armed)})
+        examples = sorted(map(str, one_armed))[:3]
+        raise RefusedAnalysis(RefusalCode.STRATUM_WITH_ONE_ARM, {"n": len(one_armed), "examples": examples})
     least = int(min(arm.n.min() for arm in arms))
     if least < 2:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": least, "needed": 2})

@@ -175,7 +175,8 @@ def settle_assignment(groups: Groups, assignment: Assignment) -> tuple[Assignmen
         return ("paired", ()) if whole.all() else ("complete", (WarningCode.PAIRS_BROKEN,))
     one_arm = (table["sum"] == 0) | (table["sum"] == table["size"])
     if one_arm.any():
-        raise RefusedAnalysis(RefusalCode.STRATUM_WITH_ONE_ARM, {"n": int(one_arm.sum())})
+        examples = table.index[one_arm][:3].tolist()
+        raise RefusedAnalysis(RefusalCode.STRATUM_WITH_ONE_ARM, {"n": int(one_arm.sum()), "examples": examples})
     return "stratified", ()
 
 
