@@ -40,8 +40,8 @@ def describe_validation(result: RiskValidation | RefusedAnalysis) -> Finding:
     """Return how far the forecast would have been off at an earlier day, and how well it would have ranked members."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.risk_validation", result)
-    useless = result.brier.ci_low <= 0
-    key = "useless" if useless else "far" if result.surely_off > FAR_OFF else "near"
+    gap = result.calibration
+    key = "useless" if result.brier.ci_low <= 0 else "far" if gap.surely_off > FAR_OFF else "near"
     return make_finding(
         "churn.risk_validation",
         result,
@@ -51,12 +51,14 @@ def describe_validation(result: RiskValidation | RefusedAnalysis) -> Finding:
             day=result.at_day,
             days=result.within_days,
             n=result.n,
-            gap=result.estimate,
-            concordance=result.discrimination.estimate,
+            gap=gap.largest_gap,
+            concordance=result.concordance.estimate,
             skill=result.brier.estimate,
             tenure=result.tenure_gap,
         ),
         at=result.at_day,
-        confidence=result.calibration.confidence,
+        estimate=gap.estimate,
+        ci_low=gap.ci_low,
+        ci_high=gap.ci_high,
         unit="fraction",
     )

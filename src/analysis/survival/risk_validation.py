@@ -4,67 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from analysis.errors import WarningCode
 from analysis.survival.bands import merge_bands
 from analysis.survival.risk import SilenceRisk, estimate_risk, predict_risk
-from analysis.survival.validation import (
-    Brier,
-    Calibration,
-    Discrimination,
-    measure_brier,
-    measure_calibration,
-    measure_concordance,
-)
+from analysis.survival.validation import Validation, validate_predictions
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RiskValidation:
-    """What the model would have said at an earlier day, beside what came.
+class RiskValidation(Validation):
+    """What the model would have said at an earlier landmark, beside what came.
 
     Parameters
     ----------
-    at_day
-        The day on which it would have been asked.
+    silent_days
+        How long a silence is.
     n_landmarks
         Landmarks that it could learn from by then.
     tenure_alone
         The same of a model that knows the tenure only, calibrated by days since the last visit: one row per band, ``recency_from,
-        n, predicted, observed, gap``. It takes those who are gone for present.
+        n, predicted, share_silent, off`` (predicted − seen). It takes those who are gone for present.
     """
 
-    at_day: int
-    n_landmarks: int
-    calibration: Calibration
-    brier: Brier
-    discrimination: Discrimination
-    tenure_alone: pd.DataFrame
     silent_days: int
-    within_days: int
-    n: int
-    n_events: int
-    n_beyond: int
-    method: str
-    warnings: tuple[WarningCode, ...]
-
-    @property
-    def estimate(self) -> float:
-        """The largest gap of any tenth, predicted against seen."""
-        return self.calibration.largest_gap
-
-    @property
-    def surely_off(self) -> float:
-        """How far at most a tenth's forecast lies outside the interval of what came; 0 where none does."""
-        table = self.calibration.table
-        outside = np.maximum(table["ci_low"] - table["predicted"], table["predicted"] - table["ci_high"])
-        return float(max(0.0, outside.max()))
+    n_landmarks: int
+    tenure_alone: pd.DataFrame
 
     @property
     def tenure_gap(self) -> float:
         """The largest gap of any band of days since the last visit, had only the tenure been known."""
-        return float(self.tenure_alone["gap"].abs().max())
+        return float(self.tenure_alone["off"].abs().max())
 
     @property
     def tenths(self) -> pd.DataFrame:
@@ -92,25 +61,23 @@ def validate_risk(
     told, asked = cells[cells["known_day"] <= at_day], cells[cells["landmark_day"] == at_day]
     risk = estimate_risk(told, silent_days=silent_days, within_days=within_days, fewest=1)
     scored = _score(risk, asked)
-    kept = scored.dropna(subset=["probability"])
-    calibration = measure_calibration(kept, min_cell=min_cell, confidence=confidence)
+    unknown = scored["probability"].isna()
+    checked = validate_predictions(
+        scored[~unknown],
+        at_day=at_day,
+        within_days=within_days,
+        n_beyond=int(scored.loc[unknown, "n"].sum()),
+        min_cell=min_cell,
+        confidence=confidence,
+    )
     blind = {"recency_band": 0, "recent_band": 0}
     by_tenure = estimate_risk(told.assign(**blind), silent_days=silent_days, within_days=within_days, fewest=1)
     by_tenure = _score(by_tenure, asked.assign(**blind)).assign(recency_band=asked["recency_band"])
     return RiskValidation(
-        at_day=at_day,
-        n_landmarks=risk.n_landmarks,
-        calibration=calibration,
-        brier=measure_brier(kept, min_cell=min_cell, confidence=confidence),
-        discrimination=measure_concordance(kept, min_cell=min_cell, confidence=confidence),
-        tenure_alone=_compare_by_recency(by_tenure.dropna(subset=["probability"]), min_cell=min_cell),
+        **vars(checked),
         silent_days=silent_days,
-        within_days=within_days,
-        n=calibration.n,
-        n_events=calibration.n_events,
-        n_beyond=int(scored.loc[scored["probability"].isna(), "n"].sum()),
-        method="out of time",
-        warnings=calibration.warnings,
+        n_landmarks=risk.n_landmarks,
+        tenure_alone=_compare_by_recency(by_tenure.dropna(subset=["probability"]), min_cell=min_cell),
     )
 
 
@@ -120,10 +87,9 @@ def _score(risk: SilenceRisk, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compare_by_recency(scored: pd.DataFrame, *, min_cell: int) -> pd.DataFrame:
+    """Return predicted and seen by days since the last visit; small bands are joined to their neighbours."""
     bands = merge_bands(scored.groupby("recency_band")["n"].sum(), least=min_cell)
     rows = scored.assign(recency_from=scored["recency_band"].map(bands), predicted=scored["n"] * scored["probability"])
-    table = rows.groupby("recency_from", as_index=False)[["n", "predicted", "n_events"]].sum()
-    table = table.assign(predicted=table["predicted"] / table["n"], observed=table["n_events"] / table["n"])
-    return table.assign(gap=table["predicted"] - table["observed"])[
-        ["recency_from", "n", "predicted", "observed", "gap"]
-    ]
+    table = rows.groupby("recency_from", as_index=False)[["n", "predicted", "n_silent"]].sum()
+    seen, told = table["n_silent"] / table["n"], table["predicted"] / table["n"]
+    return table.assign(predicted=told, share_silent=seen, off=told - seen).drop(columns="n_silent")
