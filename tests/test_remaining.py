@@ -202,6 +202,14 @@ def test_the_table_sums_up_those_present_by_tenure() -> None:
     assert WarningCode.CURVE_CUT in result.warnings
 
 
+def test_few_groups_are_said_to_be_few() -> None:
+    frame = pd.concat([exponential(mean=100, n=5000).assign(group=name) for name in "abc"])
+    rules = survival.Rules(follow_up_end=0, min_cell=10, cluster="group")
+    result = survival.tabulate_remaining(frame, pd.DataFrame({"tenure_days": [5], "n_present": [20]}), rules=rules)
+    assert WarningCode.FEW_CLUSTERS in result.warnings
+    assert "clustered by group" in result.method
+
+
 def test_bands_agree_with_tenures() -> None:
     frame = exponential(mean=60)
     present = pd.DataFrame({"tenure_days": [2, 9], "n_present": [20, 30]})

@@ -25,7 +25,7 @@ from analysis.curves.ahead import (
     find_reach,
 )
 from analysis.curves.estimate import loglog_interval, student_quantile
-from analysis.curves.influence import count_df
+from analysis.curves.influence import MIN_CLUSTERS, count_df
 from analysis.curves.panel import Floats, Ints, Panel, tabulate
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.rules import Rules, count_members, list_doubts, refuse_few
@@ -203,8 +203,15 @@ def tabulate_remaining(
         n_events=int(panel.n_events[0]),
         confidence=rules.confidence,
         method="conditional Kaplan-Meier, " + (f"clustered by {rules.cluster}" if rules.cluster else "Greenwood"),
-        warnings=(*((WarningCode.CURVE_CUT,) if beyond else ()), *list_doubts(counts)),
+        warnings=(*_list_doubts(panel, beyond=beyond), *list_doubts(counts)),
     )
+
+
+def _list_doubts(panel: Panel, *, beyond: int) -> Iterable[WarningCode]:
+    if beyond:
+        yield WarningCode.CURVE_CUT
+    if panel.clustered and panel.n_clusters[0] < MIN_CLUSTERS:
+        yield WarningCode.FEW_CLUSTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,27 +258,20 @@ class _Look:
         watched = np.where(watched > 0, watched, count_at_risk(panel, tenure[known] + 1))  # all left: so many did
         if mix is None:
             told = measure(panel, tenure_days=tenure[known], ahead_days=ahead)
-            return Ahead(value=_spread(told.value, known), variance=_spread(told.variance, known)), _spread(
-                watched, known
-            )
+            return _spread_all(told, known), _spread(watched, known)
         whole = mix[:, known].sum(axis=1)
         covered = whole > 0
         if len(mix) > 1:
             covered[1:] &= mix[1:, ~known].sum(axis=1) == 0  # half a band would be another band
         share = mix[covered][:, known] / whole[covered, None]
         told = measure(panel, tenure_days=tenure[known], ahead_days=ahead, mix=share)
-        return (
-            Ahead(value=_spread(told.value, covered), variance=_spread(told.variance, covered)),
-            _spread(share @ watched, covered),
-        )
+        return _spread_all(told, covered), _spread(share @ watched, covered)
 
     def _bound_loss(self, loss: Ahead, watched: Floats, quantile: float) -> tuple[Floats, Floats]:
         """Return the log-log interval of a risk, Wilson's where nobody or everybody left."""
         low, high = loglog_interval(1 - loss.value, np.sqrt(loss.variance), quantile=np.array(quantile))
-        edge = np.isin(loss.value, (0.0, 1.0))
-        wilson = inference.wilson_interval(
-            np.where(edge, loss.value * watched, 0), watched, confidence=self.rules.confidence
-        )
+        edge = loss.variance == 0
+        wilson = inference.wilson_interval(loss.value * watched, watched, confidence=self.rules.confidence)
         return np.where(edge, wilson[0], 1 - high), np.where(edge, wilson[1], 1 - low)
 
 
@@ -284,6 +284,10 @@ def _lay_out(counts: pd.DataFrame, rules: Rules) -> Panel:
     if not panel.n_events[0]:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": 0, "needed": 1})
     return panel
+
+
+def _spread_all(told: Ahead, where: NDArray[np.bool_]) -> Ahead:
+    return Ahead(value=_spread(told.value, where), variance=_spread(told.variance, where))
 
 
 def _spread(values: Floats, where: NDArray[np.bool_]) -> Floats:
