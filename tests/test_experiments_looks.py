@@ -294,6 +294,13 @@ def test_planned_information_of_a_margin():
     assert refused.value.code == RefusalCode.NO_MARGIN
 
 
+def test_one_look_spends_alpha_exactly_and_a_p_of_alpha_is_found():
+    rows = pd.DataFrame([record_look(140, effect(estimate=1.0, std_error=0.4, df=5.0), p_value=0.05)])
+    looks = judge_looks(rows, design=design(looks=(), spending="none"))
+    assert looks.confidence == pytest.approx(0.95, abs=1e-15)
+    assert looks.decided_day == 140
+
+
 def test_nominal_p_of_196():
     assert nominal_p(stats.norm.isf(0.025)) == pytest.approx(0.05)
 

@@ -75,7 +75,7 @@ def find_boundaries(spent: ArrayLike, *, information: ArrayLike) -> Floats:
     motion, limits = _Motion(), []
     for part, time in zip(np.asarray(spent, float), np.asarray(information, float), strict=True):
         if time <= motion.time * (1 + GROWTH):
-            limits.append(float(-special.ndtri(part / 2)) if part > 0 else inf)
+            limits.append(_single(part))
             continue
         limits.append(_solve(motion, part, time))
         motion = motion.advance(limits[-1], time)
@@ -165,7 +165,14 @@ class _Motion:
         return _Motion(time, points, density * (half * _WEIGHTS).ravel())
 
 
+def _single(part: float) -> float:
+    """Return the boundary of a test that stands alone."""
+    return float(-special.ndtri(part / 2)) if part > 0 else inf
+
+
 def _solve(motion: _Motion, part: float, time: float) -> float:
+    if motion.time == 0:
+        return _single(part)
     if part <= motion.cross(_FARTHEST, time):
         return inf
     return float(optimize.brentq(lambda z: motion.cross(z, time) - part, 0.0, _FARTHEST, xtol=1e-10))

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 FEWEST_GROUPS = 10
 """Groups per arm, and degrees of freedom, below which an interval for any look would promise too much."""
 
+_TIE = 1e-9  # a p-value from listed lots may equal alpha, but for rounding
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Looks:
@@ -147,7 +149,7 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
         std_error=made["std_error"],
         df=made["df"],
         p_value=made["p_value"],
-        crossed=made["p_value"].to_numpy(float) <= limit,
+        crossed=made["p_value"].to_numpy(float) <= limit * (1 + _TIE),
         ci_low=made["estimate"] - margin,
         ci_high=made["estimate"] + margin,
     )
