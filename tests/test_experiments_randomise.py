@@ -12,8 +12,9 @@ import pytest
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.experiments.assignments import draw_assignments, find_lots, list_assignments
 from analysis.experiments.clustered import compare_clustered
+from analysis.experiments.differences import count_differences
 from analysis.experiments.groups import take_groups
-from analysis.experiments.randomise import compare_randomised, count_differences
+from analysis.experiments.randomise import compare_randomised
 from grouping import draw_groups, first_treated, redraw
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from analysis.experiments.assignments import draw_assignments, find_lots
 from analysis.experiments.boundaries import find_boundaries, nominal_p, spend
 from analysis.experiments.cr2 import describe_arm, satterthwaite
-from analysis.experiments.randomise import count_differences
+from analysis.experiments.differences import count_differences
 
 pytestmark = pytest.mark.slow
 

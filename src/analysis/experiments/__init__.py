@@ -10,7 +10,7 @@ module             holds
 ``effect``         the result that every estimator returns; ``relative`` its share of the control
 ``effects``        members drawn one by one (``moments``: their sums)
 ``grouped``        whole groups drawn: which figure decides, of ``clustered`` (``cr2``, ``groups``) and
-                   ``randomise`` (``assignments``: the lots); ``pseudo``: staying as an outcome
+                   ``randomise`` (``assignments``, ``differences``); ``pseudo``: staying as an outcome
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
 ``guardrails``     several outcomes at once; ``segments`` for whom it worked
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts

@@ -6,6 +6,7 @@ then finds an effect below 0.05 is wrong; an honest method is so in at most five
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,9 @@ from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.experiments.assignments import MAX_ENUMERATED, draw_assignments, find_lots, list_assignments
 from analysis.experiments.cr2 import describe_arm, satterthwaite
 from analysis.experiments.design import Assignment
+from analysis.experiments.differences import Differences, count_differences
 from analysis.experiments.groups import Groups
-from analysis.experiments.randomise import count_differences, settle_assignment
+from analysis.experiments.randomise import settle_assignment
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -99,26 +101,19 @@ def estimate_false_alarms(
     drawn, _ = settle_assignment(groups, assignment)
     lots = find_lots(groups.treated, groups.stratum, assignment=drawn)
     exact = lots.n_possible <= MAX_ENUMERATED
-
-    def chunks() -> Any:
-        return list_assignments(lots) if exact else draw_assignments(lots, n_draws=n_draws, rng=rng)
-
     size, total, squares = groups.size, groups.total, groups.squares
-    nothing = np.zeros_like(size)
-    found: dict[str, list[Floats]] = {name: [] for name in METHODS}
-    statistics = []
-    for treated in chunks():
-        statistics.append(_studentise(count_differences(treated, lots, size, total, nothing)))
-        for name, p_values in find_p_values(size, total, squares, treated=treated).items():
-            found[name].append(p_values)
-    ours = np.concatenate(statistics)
-    fresh = (
-        ours
-        if exact
-        else np.concatenate([_studentise(count_differences(t, lots, size, total, nothing)) for t in chunks()])
-    )
-    found["randomisation"].append(_rank(ours, fresh, exact=exact))
-    rows = [_count(name, np.concatenate(p_values), alpha=alpha, exact=exact) for name, p_values in found.items()]
+
+    def look(chunks: Iterable[Bools]) -> Iterator[dict[str, Floats]]:
+        for treated in chunks:
+            differences = count_differences(treated, lots, size, total, np.zeros_like(size))
+            yield find_p_values(size, total, squares, treated=treated) | {"statistic": _studentise(differences)}
+
+    found = _gather(look(list_assignments(lots) if exact else draw_assignments(lots, n_draws=n_draws, rng=rng)))
+    ours = null = found.pop("statistic")
+    if not exact:
+        null = _gather(look(draw_assignments(lots, n_draws=n_draws, rng=rng)))["statistic"]
+    found["randomisation"] = _rank(ours, null, exact=exact)
+    rows = [_count(name, p_values, alpha=alpha, exact=exact) for name, p_values in found.items()]
     return FalseAlarms(table=pd.DataFrame(rows), alpha=alpha, exact=exact)
 
 
@@ -185,7 +180,12 @@ def _two_sided(difference: Floats, error: Floats, df: Floats | float) -> Floats:
     return 2 * stats.t.sf(statistic, df)
 
 
-def _studentise(differences: Any) -> Floats:
+def _gather(parts: Iterable[dict[str, Floats]]) -> dict[str, Floats]:
+    found = list(parts)
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+
+def _studentise(differences: Differences) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = differences.a**2 / np.maximum(differences.q0, 0.0)
     return np.where(differences.a == 0, 0.0, statistic)

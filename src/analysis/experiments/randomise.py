@@ -4,9 +4,6 @@ The lots are drawn again as the design drew them (Fisher 1935; Rosenbaum 2002, *
 is the difference between arms over its standard error, which keeps the test honest about the average effect too where
 groups respond unlike each other (Wu & Ding 2021, JASA 116:1898). An interval holds the constant effects per member
 that the test does not reject: under an effect of τ, a treated group of n members would have had nτ less in total.
-
-With totals s − τz (z = n where treated), every difference is A − Bτ and every squared error q₀ + q₁τ + q₂τ², so
-that one pass over the assignments serves all τ.
 """
 
 from __future__ import annotations
@@ -27,6 +24,7 @@ from analysis.experiments.assignments import (
     list_assignments,
 )
 from analysis.experiments.design import Assignment
+from analysis.experiments.differences import Differences, count_differences, join_differences
 from analysis.experiments.effect import Effect
 from analysis.experiments.groups import Groups
 
@@ -37,30 +35,6 @@ N_DRAWS = 9_999
 """Assignments drawn where there are too many to list: the error of p = 0.05 is then 0.002."""
 
 _TIE = 1e-9  # statistics this close, relatively, are equal up to rounding
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Differences:
-    """Difference and squared error of each assignment as polynomials in the effect τ that is taken off.
-
-    Parameters
-    ----------
-    a, b
-        The difference is a − bτ.
-    q0, q1, q2
-        Its squared error is q0 + q1 τ + q2 τ².
-    """
-
-    a: Floats
-    b: Floats
-    q0: Floats
-    q1: Floats
-    q2: Floats
-
-    def at(self, effect: float) -> tuple[Floats, Floats]:
-        """Return squared difference and squared error when ``effect`` per member is taken off the treated."""
-        error = self.q0 + effect * (self.q1 + effect * self.q2)
-        return (self.a - effect * self.b) ** 2, np.maximum(error, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +115,7 @@ def compare_randomised(
     chunks = list_assignments(lots) if exact else draw_assignments(lots, n_draws=n_draws, rng=rng)
     totals = _take_off_pre(groups, lots) if adjust else (groups.total, groups.size * groups.treated)
     observed = count_differences(groups.treated[None, :], lots, groups.size, *totals)
-    null = _join([count_differences(chunk, lots, groups.size, *totals) for chunk in chunks])
+    null = join_differences([count_differences(chunk, lots, groups.size, *totals) for chunk in chunks])
     found = _Null(observed=observed, null=null, exact=exact)
     smallest = lots.smallest_p if exact else max(lots.smallest_p, 1 / (n_draws + 1))
     effect = _describe(groups, found, confidence=confidence)
@@ -190,49 +164,6 @@ def _take_off_pre(groups: Groups, lots: Lots) -> tuple[Floats, Floats]:
     scale = (size * pre**2).sum()
     both = (groups.total, size * groups.treated)
     return tuple(total - size * pre * (pre @ total / scale if scale > 0 else 0.0) for total in both)  # type: ignore[return-value]
-
-
-def count_differences(treated: Bools, lots: Lots, size: Floats, total: Floats, shift: Floats) -> Differences:
-    """Return the differences of many assignments at once, shape (assignments,)."""
-    total = total - size * (total.sum() / size.sum())  # the same difference, and fewer digits lost
-    columns = np.column_stack(
-        [size, total, shift, size**2, total * size, shift * size, total**2, total * shift, shift**2]
-    )
-    mask = treated.astype(float)
-    between = all(min(k, len(h) - k) == 1 for h, k in zip(lots.strata, lots.n_treated, strict=True))
-    parts = []
-    for members, k in zip(lots.strata, lots.n_treated, strict=True):
-        own = columns[members]
-        sums = (mask[:, members] @ own).T
-        arms = (_arm(sums, k), _arm(own.sum(axis=0)[:, None] - sums, len(members) - k))
-        parts.append((own[:, 0].sum() / size.sum(), *arms))
-    weights = np.array([weight for weight, *_ in parts])
-    a = np.array([t[0] - c[0] for _, t, c in parts])
-    b = np.array([t[1] - c[1] for _, t, c in parts])
-    q = _between(weights, a, b) if between else sum(w**2 * (t[2:] + c[2:]) for w, t, c in parts)
-    return Differences(a=weights @ a, b=weights @ b, q0=q[0], q1=q[1], q2=q[2])
-
-
-def _arm(sums: Floats, n_groups: int) -> Floats:
-    """Return mean (a, b) and squared error (q0, q1, q2) of one arm from its sums, shape (5, assignments)."""
-    size, total, shift, nn, sn, zn, ss, sz, zz = sums
-    a, b = total / size, shift / size
-    scale = n_groups / max(n_groups - 1, 1) / size**2
-    q0 = ss - 2 * a * sn + a**2 * nn
-    q1 = -2 * (sz - a * zn - b * sn + a * b * nn)
-    q2 = zz - 2 * b * zn + b**2 * nn
-    return np.array([a, b, q0 * scale, q1 * scale, q2 * scale])
-
-
-def _between(weights: Floats, a: Floats, b: Floats) -> Floats:
-    """Return the squared error from differences between strata, shape (3, assignments)."""
-    from_a, from_b = a - weights @ a, b - weights @ b
-    squares = weights**2 * len(weights) / (len(weights) - 1)
-    return np.array([squares @ from_a**2, -2 * squares @ (from_a * from_b), squares @ from_b**2])
-
-
-def _join(parts: list[Differences]) -> Differences:
-    return Differences(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
