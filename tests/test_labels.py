@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 
+import numpy as np
 import pytest
 
 from analysis import labels
@@ -57,6 +58,8 @@ def test_every_code_has_words(locale: str) -> None:
         (-1234.56, "signed1", "-1,234.6", "-1,234.6"),
         (-0.04, "signed1", "0.0", "0.0"),
         (12, "signed", "+12", "+12"),
+        (np.float64(0.06), "pts", "+6", "+6"),
+        (np.float64(-0.04), "signed1", "0.0", "0.0"),
         (0.0004, "p", "<0.001", "<0.001"),
         (20778, "date", "Nov 21, 2026", "2026年11月21日"),
         (20778, "month", "November 2026", "2026年11月"),

@@ -230,6 +230,7 @@ def describe_exits(result: ExpectedExits | RefusedAnalysis) -> Finding:
         ),
         at=result.days,
         unit="members",
+        warnings=tuple(code for code in result.warnings if code != WarningCode.CURVE_CUT),  # the sentence says it
     )
 
 
