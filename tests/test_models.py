@@ -153,6 +153,8 @@ def test_a_column_that_another_determines_is_left_out_the_coarser_of_the_two() -
         "group_type": RefusalCode.ONE_LEVEL,
     }
     assert refused(ready, rows, "group_type") == RefusalCode.ONE_LEVEL
+    nothing = {"covariates": [], "cluster": "", "min_cell": 10}
+    assert refused(prepare_cells, rows, **nothing) == RefusalCode.MISSING_COLUMN
     assert refused(ready, cells({"a": (4, 40), "b": (5, 60)})) == RefusalCode.TOO_FEW_EVENTS
 
 

@@ -184,20 +184,21 @@ def test_slopes_are_those_of_the_likelihood_of_visits(model):
 
 @pytest.mark.parametrize("model", ["bg_nbd", "mbg_nbd"])
 @pytest.mark.parametrize("a", [0.8, 1.0, 2.5])
-def test_expected_visits_are_the_mean_over_those_there(model, a):
+@pytest.mark.parametrize("returns", [4.0, 100.0, 900.0])
+def test_expected_visits_are_the_mean_over_those_there(model, a, returns):
     """E[(1 − exp(−λ p t)) / p] with λ ~ gamma(r + x, α + T), p ~ beta(a, b + x, + 1 modified), by quadrature."""
     one = visits.Visits(
         model=model, r=0.6, alpha=20, a=a, b=2.2, parameters=pd.DataFrame(), log_likelihood=0, n=1, n_returned=1,
         confidence=0.95, method="",
     )  # fmt: skip
-    x, watched, days = np.array([4.0]), np.array([50.0]), 60.0
+    x, watched, days = np.array([returns]), np.array([50.0]), 60.0
     stayed = visits._stayed(one, x)
 
     def inside(p: float) -> float:
-        gone = ((20 + 50) / (20 + 50 + p * days)) ** 4.6
+        gone = ((20 + 50) / (20 + 50 + p * days)) ** (0.6 + returns)
         return (1 - gone) / p * stats.beta.pdf(p, a, stayed[0])
 
-    by_hand = integrate.quad(inside, 0, 1)[0]
+    by_hand = integrate.quad(inside, 0, 1, points=[0.01, 0.1], limit=400)[0]
     assert visits._future(one, x, stayed, watched, days)[0] == pytest.approx(by_hand, rel=1e-5)
 
 
@@ -211,6 +212,8 @@ def test_alive_by_hand():
     alive = survival.estimate_alive(one, rows)
     assert alive["x"] == pytest.approx(1 / (1 + 0.9 / 4.2 * 1.6**2.6))
     assert alive["y"] == pytest.approx(1 / (1 + 0.9 / 2.2 * 4**0.6))
+    often = pd.DataFrame({"n_returns": [900], "last_visit_days": [950], "watched_days": [3000]})
+    assert survival.estimate_alive(one, often).iloc[0] == 0  # daily, then silent for years
 
 
 def test_who_never_returned_is_not_taken_for_present():

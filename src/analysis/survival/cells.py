@@ -75,7 +75,7 @@ def prepare_cells(cells: pd.DataFrame, *, covariates: Sequence[str], cluster: st
     Raises
     ------
     RefusedAnalysis
-        ``TOO_FEW_EVENTS``: fewer than ten leavers. ``ONE_LEVEL``: nothing to compare.
+        ``TOO_FEW_EVENTS``: fewer than ten leavers. ``ONE_LEVEL``, ``MISSING_COLUMN``: nothing to compare.
     """
     n_events = int(cells["weight"] @ cells["event"])
     if n_events < FEW_EVENTS:
@@ -91,7 +91,8 @@ def prepare_cells(cells: pd.DataFrame, *, covariates: Sequence[str], cluster: st
         left_out[by] = RefusedAnalysis(RefusalCode.SAYS_THE_SAME, {"column": by})
     kept = tuple(by for by in varied if by not in left_out)
     if not kept:
-        raise next(iter(left_out.values()), RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": "channel_id"}))
+        nothing = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "channel_id"})
+        raise next(iter(left_out.values()), nothing)
     keys = [*kept, *([cluster] if cluster else []), *TIMES]
     return Cells(
         rows=rows.groupby(keys, as_index=False, observed=True, dropna=False)["weight"].sum(),

@@ -100,7 +100,7 @@ def estimate_hazards(cells: pd.DataFrame, *, covariates: Sequence[str], rules: R
     ------
     RefusedAnalysis
         ``TOO_FEW_MEMBERS``, ``TOO_FEW_EVENTS``; ``TOO_FEW_GROUPS``: too few to carry so many coefficients;
-        ``ONE_LEVEL``: there is nothing to compare.
+        ``ONE_LEVEL``, ``MISSING_COLUMN``: there is nothing to compare.
     """
     refuse_few(int(cells["weight"].sum()), rules=rules)
     ready = prepare_cells(cells, covariates=covariates, cluster=rules.cluster, min_cell=rules.min_cell)

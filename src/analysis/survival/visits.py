@@ -223,7 +223,7 @@ def expect_visits(visits: Visits, members: pd.DataFrame, *, days: float) -> pd.S
 def _alive(visits: Visits, x: Floats, last: Floats, watched: Floats) -> Floats:
     r, alpha, a = visits.r, visits.alpha, visits.a
     silence = (r + x) * np.log((alpha + watched) / (alpha + last))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # surely gone
         return 1 / (1 + a / (_stayed(visits, x) - 1) * np.exp(silence))
 
 
@@ -235,11 +235,13 @@ def _stayed(visits: Visits, x: Floats) -> Floats:
 def _future(visits: Visits, x: Floats, stayed: Floats, watched: Floats, days: float) -> Floats:
     """Return the expected visits of those there: E[(1 − exp(−λ p t)) / p], by Pfaff's transform of the 2F1 printed.
 
-    At a = 1 both factors vanish; a is moved off it by a millionth, which moves the answer as little.
+    The transform that leaves r + x out of the upper parameters: with it frequent visitors overflow. At a = 1 both factors
+    vanish; a is moved off it by a millionth, which moves the answer as little.
     """
     a = visits.a if abs(visits.a - 1) > 1e-6 else 1 + 1e-6
-    total = a + stayed - 1
-    left = special.hyp2f1(visits.r + x, a - 1, total, -days / (visits.alpha + watched))
+    total, ahead = a + stayed - 1, days / (visits.alpha + watched)
+    series = special.hyp2f1(total - visits.r - x, a - 1, total, ahead / (1 + ahead))
+    left = (1 + ahead) ** (1 - a) * series
     return total / (a - 1) * (1 - left)
 
 
