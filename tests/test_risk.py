@@ -148,6 +148,17 @@ def test_out_of_time_each_tenth_comes_true(drawn: Landmarks, checked: RiskValida
     assert found.brier.ci_low > 0.1
 
 
+def test_what_was_not_known_on_the_day_does_not_enter_the_check(drawn: Landmarks, checked: RiskValidation):
+    """Labels of landmarks between T − k − h and T are turned round: they became known only after T."""
+    later = drawn.cells["known_day"].gt(checked.at_day) & drawn.cells["landmark_day"].lt(checked.at_day)
+    assert drawn.cells.loc[later, "landmark_day"].nunique() == 2
+    turned = drawn.cells.assign(
+        n_silent=drawn.cells["n_silent"].where(~later, drawn.cells["n"] - drawn.cells["n_silent"])
+    )
+    again = validate_risk(turned, silent_days=K, within_days=H, min_cell=10)
+    pd.testing.assert_frame_equal(again.tenths, checked.tenths)
+
+
 def test_tenure_alone_takes_those_who_are_gone_for_present(checked: RiskValidation):
     """Of members not seen for three weeks it expects half as many to fall silent as do, and far too many of the freshest."""
     found = checked
