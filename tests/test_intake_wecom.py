@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ import pytest
 
 from analysis.config import read_config
 from analysis.errors import ConfigError, SchemaError
-from analysis.intake import import_sources, open_tables
+from analysis.intake import ImportReport, import_sources, open_tables
 
 CHINA = ZoneInfo("Asia/Shanghai")
 HOSTILE = '<script>=HYPERLINK("x")'
@@ -76,15 +77,27 @@ CY = person("wmC", "2026-03-06 11:00", join_scene=1)
 BO_AGAIN = person("wmB", "2026-03-07 12:00", join_scene=1)
 
 
-@pytest.fixture
-def looks(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return four daily looks, newest first by name: Bo is gone on the 6th and back by the 8th; Ann is gone on the 8th."""
-    folder = tmp_path / "looks"
+    folder = tmp_path_factory.mktemp("saved") / "looks"
     save(folder, "d_2026-03-05.json", answer(ANN, BO))
     save(folder, "c_2026-03-06.json", answer(ANN))
     save(folder, "b_2026-03-07.json", answer(ANN, CY))
     save(folder, "a_2026-03-08.json", answer(CY, BO_AGAIN, owner="LiSi"))
     return folder
+
+
+@pytest.fixture(scope="module")
+def imported(looks: Path) -> ImportReport:
+    """Return what importing the four looks together reported; nobody changes the community that it made."""
+    return import_sources([looks], into=looks.parent / "club")
+
+
+@pytest.fixture(scope="module")
+def club(imported: ImportReport) -> Path:
+    """Return the folder of the community that the four looks make."""
+    return imported.community.path.parent
 
 
 EXPECTED = [
@@ -95,69 +108,64 @@ EXPECTED = [
 ]
 
 
-def test_a_series_of_looks_becomes_stays(looks: Path, tmp_path: Path) -> None:
+def test_a_series_of_looks_becomes_stays(imported: ImportReport, club: Path) -> None:
     """Ann: seen 5, 6, 7, gone 8. Bo: seen 5, gone 6; another joining is another stay. Cy is still there."""
-    report = import_sources([looks], into=tmp_path / "club")
-    assert stays(tmp_path / "club") == EXPECTED
-    assert report.community.timezone == "Asia/Shanghai"
-    assert report.as_of_day == 20_519  # 2026-03-07: the day of the last look is not over
-    assert rows(tmp_path / "club", "snapshots", "source, group_id, taken_day") == [
+    assert stays(club) == EXPECTED
+    assert imported.community.timezone == "Asia/Shanghai"
+    assert imported.as_of_day == 20_519  # 2026-03-07: the day of the last look is not over
+    assert rows(club, "snapshots", "source, group_id, taken_day") == [
         ("wecom", "wrEXAMPLE1", day) for day in range(20_517, 20_521)
     ]
 
 
-def test_who_came_how_is_kept_and_who_they_say_they_are_is_not(looks: Path, tmp_path: Path) -> None:
+def test_who_came_how_is_kept_and_who_they_say_they_are_is_not(club: Path) -> None:
     """Staff are not members; the channel is ``state``, or else the way of joining; Ann is known by her unionid."""
-    import_sources([looks], into=tmp_path / "club")
-    found = rows(
-        tmp_path / "club", "members", "platform, channel_id, inviter_member_id IS NOT NULL, joined_day", "joined_at"
-    )
+    found = rows(club, "members", "platform, channel_id, inviter_member_id IS NOT NULL, joined_day", "joined_at")
     assert found == [
         ("wecom", "douyin_0103", False, 20_514),
         ("wecom", "invite_link", True, 20_515),
         ("wecom", "direct_invite", False, 20_518),
     ]
-    salt = (tmp_path / "club" / "community.salt").read_text().strip()
+    salt = (club / "community.salt").read_text().strip()
     (ann,) = duckdb.sql(f"SELECT left(sha256('{salt}oA'), 16)").fetchall()
-    assert ann in rows(tmp_path / "club", "members", "member_id")
-    for file in (path for path in (tmp_path / "club").rglob("*") if path.is_file()):
+    assert ann in rows(club, "members", "member_id")
+    for file in (path for path in club.rglob("*") if path.is_file()):
         for word in (b"HYPERLINK", b"wmB", b"ZhangSan"):
             assert word not in file.read_bytes()
 
 
-def test_owners_follow_one_another(looks: Path, tmp_path: Path) -> None:
+def test_owners_follow_one_another(club: Path) -> None:
     """The first is seen from the 5th to the 7th, the second from the 8th on."""
-    import_sources([looks], into=tmp_path / "club")
-    history = rows(tmp_path / "club", "group_owner_history", "from_day, to_day, staff_id", "from_at")
+    history = rows(club, "group_owner_history", "from_day, to_day, staff_id", "from_at")
     assert [row[:2] for row in history] == [(20_517, 20_519), (20_520, None)]
-    assert rows(tmp_path / "club", "groups", "owner_staff_id, created_day, dissolved_at") == [
-        (history[1][2], 20_513, None)
-    ]
+    assert rows(club, "groups", "owner_staff_id, created_day, dissolved_at") == [(history[1][2], 20_513, None)]
 
 
-@pytest.mark.parametrize("order", [(3, 2, 1, 0), (1, 3, 0, 2)])
-def test_looks_may_come_one_by_one_in_any_order(looks: Path, tmp_path: Path, order: tuple[int, ...]) -> None:
-    """Late looks narrow what is known and overrule nothing: the tables end as if all had come together."""
-    import_sources([looks], into=tmp_path / "whole")
-    salt = tmp_path / "whole" / "community.salt"
-    club = tmp_path / "club"
-    club.mkdir()
-    (club / "community.salt").write_bytes(salt.read_bytes())
+@pytest.mark.parametrize("batches", [((3, 2), (1, 0)), ((1,), (3, 0), (2,))], ids=["later", "mixed"])
+def test_looks_may_come_in_parts_in_any_order(
+    looks: Path, club: Path, tmp_path: Path, batches: tuple[tuple[int, ...], ...]
+) -> None:
+    """Late looks narrow what is known and overrule nothing: the tables end as if all had come together.
+
+    Two days, then the two after; or the third, then the first and the last, then the second.
+    """
+    part = tmp_path / "club"
+    part.mkdir()
+    (part / "community.salt").write_bytes((club / "community.salt").read_bytes())
     files = sorted(looks.iterdir())
-    for position in order:
-        import_sources([files[position]], into=club)
-    assert everything(club) == everything(tmp_path / "whole")
+    for batch in batches:
+        import_sources([files[position] for position in batch], into=part)
+    assert everything(part) == everything(club)
 
 
-def test_repeated_looks_change_nothing(looks: Path, tmp_path: Path) -> None:
+def test_repeated_looks_change_nothing(looks: Path, club: Path, tmp_path: Path) -> None:
     """The same again is known by its sign; a part of it again is settled to the same rows."""
-    import_sources([looks], into=tmp_path / "club")
-    before = everything(tmp_path / "club")
-    again = import_sources([looks], into=tmp_path / "club")
+    copy = shutil.copytree(club, tmp_path / "club")
+    again = import_sources([looks], into=copy)
     assert all(file.is_repeated for file in again.files)
-    part = import_sources([looks / "c_2026-03-06.json"], into=tmp_path / "club")
+    part = import_sources([looks / "c_2026-03-06.json"], into=copy)
     assert [(f.record.n_added, f.record.n_changed, f.record.n_vanished) for f in part.files] == [(0, 0, 0)] * 5
-    assert everything(tmp_path / "club") == before
+    assert everything(copy) == everything(club)
 
 
 def test_a_return_between_two_looks_dates_the_leaving(tmp_path: Path) -> None:
@@ -279,10 +287,9 @@ def test_other_json_is_not_taken(tmp_path: Path) -> None:
         import_sources([file], into=tmp_path / "club")
 
 
-def test_tables_open_as_of_an_earlier_day(looks: Path, tmp_path: Path) -> None:
+def test_tables_open_as_of_an_earlier_day(imported: ImportReport) -> None:
     """At the end of the 6th only Bo's leaving is known."""
-    report = import_sources([looks], into=tmp_path / "club")
-    tables = open_tables(read_config(report.community.path), as_of="2026-03-06")
+    tables = open_tables(read_config(imported.community.path), as_of="2026-03-06")
     frame = tables.frame("memberships").collect("pandas").to_native()
     assert sorted(frame["left_by_day"].dropna()) == [20_518]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -19,6 +20,12 @@ SETTINGS = "community.yml"
 
 Leaving = Literal["explicit", "first_silence", "last_seen"]
 """What counts as leaving: left the last group, first fell silent, or not seen since."""
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Return the names of all time zones: to list them takes as long as to read a small export."""
+    return frozenset(available_timezones())
 
 
 class _Section(BaseModel):
@@ -97,7 +104,7 @@ class Community(_Section):
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _timezones():
             raise ValueError("no such time zone: use an IANA name such as Asia/Shanghai")
         return value
 
