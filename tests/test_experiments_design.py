@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from math import nan
+from math import comb, nan
 
 import numpy as np
 import pandas as pd
@@ -243,6 +243,17 @@ def test_broken_pairs_are_analysed_as_unpaired():
     limits = check_design(design(assignment="paired"), frame)
     assert limits.design.assignment == "complete"
     assert WarningCode.PAIRS_BROKEN in limits.warnings
+
+
+def test_the_broken_pairs_of_34_schools(shared):
+    """Angrist & Lavy (2009), girls 2001: four of the pairs lost a school; 18 v 16 schools as if drawn freely."""
+    rows = pd.read_csv(shared / "experiments/achievement_awards_girls2001_schools.csv")
+    arms = np.where(rows["tr"] == 1, "points", "control")
+    frame = units(list(zip(arms, rows["school_id"].astype(str), rows["n"], rows["s"], strict=True)))
+    limits = check_design(design(assignment="paired"), frame.assign(stratum=rows["pair"].astype(str)))
+    assert (limits.design.assignment, limits.warnings) == ("complete", (WarningCode.PAIRS_BROKEN,))
+    assert (limits.groups_control, limits.groups_treatment) == (18, 16)
+    assert limits.smallest_p == pytest.approx(1 / comb(34, 16))
 
 
 def test_a_stratum_with_one_arm():

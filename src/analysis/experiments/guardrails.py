@@ -37,10 +37,6 @@ def adjust_primaries(effects: Sequence[Effect], *, alpha: float = 0.05) -> pd.Da
     DataFrame
         In the order given: ``metric``, ``treatment``, ``estimate``, ``ci_low``, ``ci_high`` (unadjusted), ``p_value``,
         ``p_holm``, ``found`` (p_holm ≤ alpha). A test without a p-value is not found, and does not count.
-
-    Examples
-    --------
-    Of 0.01, 0.04 and 0.03 only the first is left: 3 × 0.01, then 2 × 0.03.
     """
     table = pd.DataFrame(
         {
