@@ -42,13 +42,25 @@ def redraw(size, total, *, treated, rng, n_random=1_999):
 def _squared_t(masks, size, total):
     """Return the squared studentised difference, shape (assignments, draws)."""
     total = total - size * (total.sum(axis=1) / size.sum(axis=1))[:, None]
-    mean, error = 0.0, 0.0
     sums = [values.T for values in (size, total, size**2, total * size, total**2)]
-    for sign, mask in ((-1, 1 - masks), (1, masks)):
-        n, y, nn, sn, ss = (mask @ values for values in sums)
-        k = mask[0].sum()
-        y /= n
-        mean = mean + sign * y
-        error = error + k / (k - 1) * (ss - 2 * y * sn + y**2 * nn) / n**2
+    treated = [masks @ values for values in sums]
+    control = [values.sum(axis=0) - own for values, own in zip(sums, treated, strict=True)]
+    k = masks[0].sum()
+    mean, error = _arm(*treated, k)
+    other_mean, other_error = _arm(*control, masks.shape[1] - k)
+    mean -= other_mean
+    error += other_error
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(mean == 0, 0.0, mean**2 / np.maximum(error, 0.0))
+
+
+def _arm(n, y, nn, sn, ss, k):
+    """Return mean and squared error, in place: these arrays are large."""
+    y /= n
+    sn *= -2 * y
+    ss += sn
+    nn *= y * y
+    ss += nn
+    ss /= n * n
+    ss *= k / (k - 1)
+    return y, ss
