@@ -131,13 +131,16 @@ def test_small_cohorts_are_not_shown() -> None:
 
 def test_cohorts_that_joined_before_watching_began_are_not_read() -> None:
     """Those of day 100 were watched from their 20th day on, as survivors: blank, and not among the cohorts before."""
-    late = counts([(20, 0, 0), *[(40, 10, 0), (70, 0, 40)]]).assign(cohort_day=100, n_entered=[50, 0, 0])
     watched = cohorts()[cohorts()["cohort_day"] > 100]
-    rows = pd.concat([late, watched])
-    wide = survival.estimate_triangle(rows, rules=RULES, days=(7, 60)).table.set_index("cohort_day")["survival"]
-    assert wide[100].isna().all()
-    loss = survival.estimate_cohort_loss(rows, rules=RULES)
-    assert (loss.n_cohorts_before, loss.before) == (1, pytest.approx(0.3))
+    for n_late in (50, 6):  # 44 of 50 are fewer than nine in ten
+        late = counts([(20, 0, 0), (40, 10, 0), (70, 0, 40)]).assign(cohort_day=100, n_entered=[n_late, 0, 0])
+        rows = pd.concat([late, watched])
+        wide = survival.estimate_triangle(rows, rules=RULES, days=(7, 60)).table.set_index("cohort_day")["survival"]
+        assert wide[100].isna().all()
+        loss = survival.estimate_cohort_loss(rows, rules=RULES)
+        assert (loss.n_cohorts_before, loss.before) == (1, pytest.approx(0.3))
+    few = rows.assign(n_entered=rows["n_entered"].replace(6, 5))
+    assert survival.estimate_cohort_loss(few, rules=RULES).n_cohorts_before == 2
 
 
 def levels() -> pd.DataFrame:

@@ -175,10 +175,15 @@ def last_day_of(cohort_day: int, *, period: str) -> int:
     return int(cohort_day) + (following - first).days - 1
 
 
+WATCHED_LEAST = 0.9
+"""A cohort of which fewer were watched from joining on is not read: its first days rest on a few, or on nobody."""
+
+
 def _count_watched(counts: pd.DataFrame) -> pd.Series:
-    """Return how many members of each cohort were watched from joining on."""
-    late = counts["n_entered"].groupby(counts["cohort_day"]).sum()
-    return count_members(counts, "cohort_day") - late
+    """Return how many members of each cohort were watched from joining on; 0 where too few of it were."""
+    sizes = count_members(counts, "cohort_day")
+    watched = sizes - counts["n_entered"].groupby(counts["cohort_day"]).sum()
+    return watched.where(watched >= WATCHED_LEAST * sizes, 0)
 
 
 _NO_CHANGE = pd.Series(np.nan, index=["difference", "ci_low", "ci_high", "p_value"])
