@@ -142,11 +142,8 @@ def _decimal(value: float, digits: int, babel: str) -> str:
 
 def _signed(value: float, digits: int, babel: str) -> str:
     """Return a number with its sign; what rounds to nothing has none."""
-    return (
-        _decimal(0, digits, babel)
-        if not round(value, digits)
-        else f"{'+' * (value > 0)}{_decimal(value, digits, babel)}"
-    )
+    rounded = round(float(value), digits)
+    return f"{'+' if rounded > 0 else ''}{_decimal(rounded or 0, digits, babel)}"  # "or 0": no minus before nought
 
 
 def _p_value(value: float, babel: str) -> str:
