@@ -99,6 +99,11 @@ def test_by_silence_there_are_no_reasons_and_nothing_without_members() -> None:
     assert counts.cluster == ""
     assert isinstance(counts.cells, pd.DataFrame)
     assert "group_id" not in counts.cells
+    assert isinstance(counts.visits, RefusedAnalysis)
+    assert counts.visits.code == RefusalCode.TOO_FEW_MEMBERS  # six
+    known = summaries.count_models(tables, churn=Churn()).visits
+    assert isinstance(known, RefusedAnalysis)
+    assert known.code == RefusalCode.LEAVING_IS_KNOWN
     empty = MemoryTables(as_of_day=100, groups=[{"group_id": "a", "group_type": "chat"}])
     assert refused(summaries.count_models, empty, churn=Churn()) == RefusalCode.MISSING_TABLE
 

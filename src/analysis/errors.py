@@ -105,6 +105,7 @@ class RefusalCode(StrEnum):
     NOT_DETERMINED = "not_determined"
     TOO_FEW_RETURNS = "too_few_returns"
     NEVER_RETURNED = "never_returned"
+    LEAVING_IS_KNOWN = "leaving_is_known"
     RETENTION_RISES = "retention_rises"
     SILENCE_HAS_NO_NOW = "silence_has_no_now"
     OWNER_LEVEL_ONLY = "owner_level_only"

@@ -47,6 +47,7 @@ def describe_hazards(result: Hazards | RefusedAnalysis) -> Finding:
         ci_high=row["hazard_high"],
         p_value=row["p_holm"],
         unit="ratio",
+        warnings=_doubts(result.warnings),
     )
 
 
@@ -77,6 +78,7 @@ def describe_proportional(result: Hazards | RefusedAnalysis) -> Finding:
         estimate=row["change"],
         p_value=float(test.loc[drifting[0] if drifting else "all_together", "p_value"]),
         unit="ratio",
+        warnings=_doubts(result.warnings),
         method=result.proportional.method,
     )
 
@@ -106,6 +108,7 @@ def describe_shape(result: StayShape | RefusedAnalysis) -> Finding:
             zero=labels.both("churn.aft.zero" if result.n_zero else "churn.aft.no_zero"),
         ),
         unit="days",
+        warnings=_doubts(result.warnings),
     )
 
 
@@ -131,6 +134,7 @@ def describe_reasons(result: Reasons | RefusedAnalysis) -> Finding:
         ci_low=first["ci_low"],
         ci_high=first["ci_high"],
         unit="fraction",
+        warnings=_doubts(result.warnings),
     )
 
 
@@ -157,6 +161,10 @@ def describe_visits(result: Alive | RefusedAnalysis) -> Finding:
 
 def _judge(doubts: Iterable[WarningCode]) -> Status:
     return Status.REVIEW if DOUBTFUL & set(doubts) else Status.PASS
+
+
+def _doubts(doubts: Iterable[WarningCode]) -> tuple[WarningCode, ...]:
+    return tuple(code for code in doubts if code != WarningCode.LATE_ENTRY)  # said once, of the curve
 
 
 def _name(kind: str, value: object) -> dict[str, str]:

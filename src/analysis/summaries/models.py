@@ -16,6 +16,7 @@ from analysis.summaries.persons import HOME, list_groupings
 from analysis.summaries.spells import NOT_THEIR_CHOICE, OUT_OF_SIGHT
 from analysis.summaries.stays import choose_leaving, find_stays
 from analysis.summaries.tables import Tables
+from analysis.summaries.visits import count_visits
 
 TIMES = ("entry_days", "duration_days", "event")
 """Of a row of counts, see ``survival.design``; ``weight`` members are alike in them."""
@@ -38,6 +39,8 @@ class ModelCounts:
     reasons
         The same by ``leave_reason`` instead of the covariates. A dissolved group and a clean-up are reasons here:
         whoever was in it is gone. In ``cells`` they only end follow-up.
+    visits
+        Members by their visits, see :func:`count_visits`; refused where leaving is recorded and nobody need be guessed at.
     """
 
     covariates: tuple[str, ...]
@@ -45,6 +48,7 @@ class ModelCounts:
     cluster: str
     cells: Counted
     reasons: Counted
+    visits: Counted
 
 
 def count_models(tables: Tables, *, churn: Churn) -> ModelCounts:
@@ -70,6 +74,7 @@ def count_models(tables: Tables, *, churn: Churn) -> ModelCounts:
         cluster=cluster,
         cells=attempt(_sum_up, rows, keys=[*keys, *TIMES]),
         reasons=attempt(_count_reasons, rows, keys=keys[len(known) :]) if explicit else _no_reasons(),
+        visits=RefusedAnalysis(RefusalCode.LEAVING_IS_KNOWN) if explicit else attempt(count_visits, tables),
     )
 
 
