@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +29,12 @@ K, H = 30, 30
 FEATURES = ["tenure_band", "recency_band", "recent_band"]
 
 
+def looked_at(cells: pd.DataFrame, *, present: pd.DataFrame | None = None) -> Landmarks:
+    """Return members at landmarks as summaries would."""
+    there = cells if present is None else present
+    return Landmarks(cells=cells, present=there, as_of_day=200, silent_days=K, within_days=H)
+
+
 def cells(*rows: tuple[int, int, int, int, int, int]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["landmark_day", *FEATURES, "n", "n_silent"])
     return table.assign(known_day=table["landmark_day"] + K + H)
@@ -40,12 +48,12 @@ def drawn() -> Landmarks:
 
 @pytest.fixture(scope="module")
 def risk(drawn: Landmarks) -> SilenceRisk:
-    return estimate_risk(drawn.cells, silent_days=K, within_days=H)
+    return estimate_risk(drawn)
 
 
 @pytest.fixture(scope="module")
 def checked(drawn: Landmarks) -> RiskValidation:
-    return validate_risk(drawn.cells, silent_days=K, within_days=H, min_cell=10)
+    return validate_risk(drawn, min_cell=10)
 
 
 def by_hand() -> pd.DataFrame:
@@ -62,13 +70,13 @@ def test_expected_silences_by_hand():
     by 4 * 0.041667 = 0.16667 less than five independent members spread, 5 * 0.4 * 0.6 = 1.2. Student's t on 3 degrees of freedom
     is 3.18245: 2 ± 3.18245 * √(0.041667 + 1.2) = 2 ± 3.546, held to 0 and 5.
     """
-    risk = estimate_risk(by_hand(), silent_days=K, within_days=H)
+    risk = estimate_risk(looked_at(by_hand()))
     present = pd.DataFrame({"tenure_band": [0], "recency_band": [7], "recent_band": [2], "n": [5]})
-    found = project_risk(risk, present, min_cell=1)
+    found = project_risk(risk, looked_at(by_hand(), present=present), min_cell=1)
     assert (risk.n, risk.n_events, risk.n_landmarks, risk.estimate) == (400, 160, 4, 0.4)
     assert found.estimate == pytest.approx(2.0)
     assert (found.ci_low, found.ci_high) == (0.0, 5.0)
-    many = project_risk(risk, present.assign(n=500), min_cell=10)
+    many = project_risk(risk, looked_at(by_hand(), present=present.assign(n=500)), min_cell=10)
     spread = 3.182446 * np.sqrt(500**2 * 0.00166667 + max(4 * 500**2 * 0.00166667, 500 * 0.24))
     assert (many.ci_low, many.ci_high) == pytest.approx((200 - spread, 200 + spread), abs=0.01)
     row = found.recency.iloc[0]
@@ -108,7 +116,7 @@ def test_many_members_outweigh_the_priors():
         *((day, 0, 0, 1, 1_000_000, 100_000) for day in (0, 28, 56)),
         *((day, 0, 14, 4, 100, 100) for day in (0, 28, 56)),
     )
-    kinds = score_kinds(estimate_risk(table, silent_days=K, within_days=H), table).set_index("recency_band")
+    kinds = score_kinds(estimate_risk(looked_at(table)), looked_at(table)).set_index("recency_band")
     assert kinds.loc[0, "probability"] == pytest.approx(0.1, abs=1e-4)
     assert 0.9 < kinds.loc[14, "probability"] < 1
     assert (kinds["ci_low"] <= kinds["probability"]).all()
@@ -124,14 +132,17 @@ def test_members_like_nobody_before_are_not_taken_for_a_reference(risk: SilenceR
     """A band that no landmark knew: no prediction, and they are counted by themselves."""
     stranger = drawn.present.iloc[[0]].assign(tenure_band=9999, n=40)
     assert np.isnan(predict_risk(risk, stranger)).all()
-    assert score_kinds(risk, stranger)[["probability", "ci_low", "ci_high"]].isna().all(axis=None)
-    alone = project_risk(risk, drawn.present, min_cell=10)
-    both = project_risk(risk, pd.concat([drawn.present, stranger], ignore_index=True), min_cell=10)
+    assert (
+        score_kinds(risk, replace(drawn, present=stranger))[["probability", "ci_low", "ci_high"]].isna().all(axis=None)
+    )
+    more = pd.concat([drawn.present, stranger], ignore_index=True)
+    alone = project_risk(risk, drawn, min_cell=10)
+    both = project_risk(risk, replace(drawn, present=more), min_cell=10)
     assert (both.n, both.n_beyond, both.estimate) == (alone.n, 40, alone.estimate)
     assert WarningCode.NOBODY_ALIKE in both.warnings
     assert WarningCode.NOBODY_ALIKE not in alone.warnings
     with pytest.raises(RefusedAnalysis) as refused:
-        project_risk(risk, stranger, min_cell=10)
+        project_risk(risk, replace(drawn, present=stranger), min_cell=10)
     assert refused.value.code == RefusalCode.NOBODY_ALIKE
 
 
@@ -155,7 +166,7 @@ def test_what_was_not_known_on_the_day_does_not_enter_the_check(drawn: Landmarks
     turned = drawn.cells.assign(
         n_silent=drawn.cells["n_silent"].where(~later, drawn.cells["n"] - drawn.cells["n_silent"])
     )
-    again = validate_risk(turned, silent_days=K, within_days=H, min_cell=10)
+    again = validate_risk(replace(drawn, cells=turned), min_cell=10)
     pd.testing.assert_frame_equal(again.tenths, checked.tenths)
 
 
@@ -172,8 +183,8 @@ def test_tenure_alone_takes_those_who_are_gone_for_present(checked: RiskValidati
 def test_the_list_adds_up_to_the_number(drawn: Landmarks, risk: SilenceRisk):
     tables = draw_tables(np.random.default_rng(8), n=6000, until=1100)
     members = list_at_landmark(tables, churn=Churn()).collect().to_pandas()
-    listed = members.merge(score_kinds(risk, drawn.present), how="left")
-    found = project_risk(risk, drawn.present, min_cell=10)
+    listed = members.merge(score_kinds(risk, drawn), how="left")
+    found = project_risk(risk, drawn, min_cell=10)
     assert len(listed) == found.n
     assert listed["probability"].sum() == pytest.approx(found.estimate)
     assert listed["probability"].nlargest(len(listed) // 10).mean() == pytest.approx(found.riskiest, abs=0.002)
@@ -184,27 +195,27 @@ def test_the_list_adds_up_to_the_number(drawn: Landmarks, risk: SilenceRisk):
 
 def test_no_row_of_the_page_is_of_fewer_than_min_cell(drawn: Landmarks, risk: SilenceRisk):
     few = drawn.present.assign(n=(drawn.present["n"] + 19) // 20)
-    found = project_risk(risk, few, min_cell=25)
+    found = project_risk(risk, replace(drawn, present=few), min_cell=25)
     assert found.recency["n"].min() >= 25
     assert found.recency["n"].sum() == found.n
     assert len(found.recency) < few["recency_band"].nunique()
     with pytest.raises(RefusedAnalysis):
-        project_risk(risk, few.head(1).assign(n=9), min_cell=10)
+        project_risk(risk, replace(drawn, present=few.head(1).assign(n=9)), min_cell=10)
 
 
 def test_silences_of_one_landmark_only_leave_the_others_finite():
     """Without that landmark nobody falls silent: the jackknife must still come to an end."""
     table = by_hand().assign(n_silent=[0, 0, 0, 40])
-    risk = estimate_risk(table, silent_days=K, within_days=H)
+    risk = estimate_risk(looked_at(table))
     assert np.isfinite(risk.jackknife).all()
-    found = project_risk(risk, table.head(1), min_cell=10)
+    found = project_risk(risk, looked_at(table, present=table.head(1)), min_cell=10)
     assert found.estimate == pytest.approx(10.0)
     assert 0 <= found.ci_low < 10 < found.ci_high <= 100
 
 
 def test_order_of_rows_and_names_of_days_do_not_matter(drawn: Landmarks, risk: SilenceRisk):
     shuffled = drawn.cells.sample(frac=1, random_state=1).assign(landmark_day=lambda it: it["landmark_day"] + 10_000)
-    again = estimate_risk(shuffled, silent_days=K, within_days=H)
+    again = estimate_risk(replace(drawn, cells=shuffled))
     np.testing.assert_allclose(predict_risk(again, drawn.present), predict_risk(risk, drawn.present), atol=1e-9)
 
 
@@ -218,18 +229,18 @@ def test_order_of_rows_and_names_of_days_do_not_matter(drawn: Landmarks, risk: S
 )
 def test_too_little_to_learn_from_is_refused(table: pd.DataFrame, code: RefusalCode):
     with pytest.raises(RefusedAnalysis) as refused:
-        estimate_risk(table, silent_days=K, within_days=H)
+        estimate_risk(looked_at(table))
     assert refused.value.code == code
 
 
 def test_a_forecast_cannot_be_checked_without_an_earlier_landmark():
     with pytest.raises(RefusedAnalysis) as refused:
-        validate_risk(by_hand().query("landmark_day > 28"), silent_days=K, within_days=H, min_cell=10)
+        validate_risk(looked_at(by_hand().query("landmark_day > 28")), min_cell=10)
     assert refused.value.code == RefusalCode.TOO_FEW_LANDMARKS
 
 
 def test_sentences_in_both_languages(drawn: Landmarks, risk: SilenceRisk, checked: RiskValidation):
-    said = findings.describe_risk(project_risk(risk, drawn.present, min_cell=10))
+    said = findings.describe_risk(project_risk(risk, drawn, min_cell=10))
     assert (said.id, said.status, said.unit) == ("churn.risk", "pass", "members")
     assert said.sentence["en"].startswith("Of the ")
     assert "30" in said.sentence["zh"]
@@ -249,7 +260,7 @@ def test_a_forecast_that_says_nothing_is_not_to_be_acted_on():
     rng = np.random.default_rng(5)
     rows = [(day, t, r, 1) for day in range(0, 336, 28) for t in (0, 30) for r in (0, 7, 21)]
     table = cells(*((*row, 100, int(rng.binomial(100, 0.5))) for row in rows))
-    finding = findings.describe_validation(attempt(validate_risk, table, silent_days=K, within_days=H, min_cell=10))
+    finding = findings.describe_validation(attempt(validate_risk, looked_at(table), min_cell=10))
     assert finding.status == "review"
     assert "Do not act" in finding.sentence["en"]
 
@@ -258,7 +269,7 @@ def test_the_real_community_comes_true_out_of_time(travel: Tables):
     """Travel Stack Exchange, silence of 90 days, asked on 2017-04-09 about 4,991 members: no tenth is off by 5 points."""
     churn = Churn(silent_days=90)
     landmarks = count_landmarks(travel, churn=churn, within_days=H)
-    found = validate_risk(landmarks.cells, silent_days=90, within_days=H, min_cell=10)
+    found = validate_risk(landmarks, min_cell=10)
     print(found.tenths.round(3).to_string(index=False))  # noqa: T201
     assert (found.n, found.n_events, found.n_landmarks) == (4991, 4598, 12)
     assert found.calibration.largest_gap < 0.05

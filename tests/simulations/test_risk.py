@@ -3,6 +3,8 @@
 # ruff: noqa: T201 - the figures are printed
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ POINTS = 0.03
 def test_predicted_and_true_are_within_three_points_in_each_tenth(silent_days: int, within_days: int):
     tables = draw_tables(np.random.default_rng(11), n=N, until=1100)
     landmarks = count_landmarks(tables, churn=Churn(silent_days=silent_days), within_days=within_days)
-    found = validate_risk(landmarks.cells, silent_days=silent_days, within_days=within_days, min_cell=10)
+    found = validate_risk(landmarks, min_cell=10)
     print(f"\nWho falls silent: n = {found.n:,} at the landmark, k = {silent_days}, h = {within_days}")
     print(found.tenths[["tenth", "n", "predicted", "share_silent", "off"]].round(4).to_string(index=False))
     print(
@@ -38,11 +40,11 @@ def test_the_interval_of_the_number_covers():
     inside, width = [], []
     for seed in range(60):
         tables = draw_tables(np.random.default_rng(seed), n=3000, until=800)
-        cells = count_landmarks(tables, churn=Churn(), within_days=30).cells
-        day = cells["landmark_day"].max()
-        risk = estimate_risk(cells[cells["known_day"] <= day], silent_days=30, within_days=30)
+        landmarks = count_landmarks(tables, churn=Churn(), within_days=30)
+        cells, day = landmarks.cells, landmarks.cells["landmark_day"].max()
         asked = cells[cells["landmark_day"] == day]
-        found = project_risk(risk, asked, min_cell=10)
+        then = replace(landmarks, cells=cells[cells["known_day"] <= day], present=asked)
+        found = project_risk(estimate_risk(then), then, min_cell=10)
         inside.append(found.ci_low <= asked["n_silent"].sum() <= found.ci_high)
         width.append((found.ci_high - found.ci_low) / found.estimate)
     print(f"\ncovered {np.mean(inside):.3f} of {len(inside)}, mean width {np.mean(width):.2f} of the number")

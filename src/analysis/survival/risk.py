@@ -21,6 +21,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.summaries import Landmarks
 from analysis.survival.bands import (
     FEATURES,
     Pair,
@@ -119,17 +120,13 @@ class ProjectedRisk:
     warnings: tuple[WarningCode, ...]
 
 
-def estimate_risk(
-    cells: pd.DataFrame, *, silent_days: int, within_days: int, most_landmarks: int = 12, fewest: int = FEWEST_LANDMARKS
-) -> SilenceRisk:
+def estimate_risk(landmarks: Landmarks, *, most_landmarks: int = 12, fewest: int = FEWEST_LANDMARKS) -> SilenceRisk:
     """Learn the chance of falling silent from members at landmarks.
 
     Parameters
     ----------
-    cells
-        ``landmark_day, tenure_band, recency_band, recent_band, n, n_silent``.
-    silent_days, within_days
-        As the cells were counted.
+    landmarks
+        As ``summaries.count_landmarks`` gives them.
     most_landmarks
         The latest so many are learnt from.
     fewest
@@ -140,6 +137,7 @@ def estimate_risk(
     RefusedAnalysis
         Too few landmarks, fewer than ten who fell silent, or fewer than ten who did not.
     """
+    cells = landmarks.cells
     days = np.sort(cells["landmark_day"].unique())[-most_landmarks:]
     if len(days) < fewest:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_LANDMARKS, {"n": len(days), "needed": fewest})
@@ -166,8 +164,8 @@ def estimate_risk(
         coefficients=coefficients,
         jackknife=np.array(jackknife).reshape(-1, len(coefficients)),
         landmarks=seen.groupby("landmark_day", as_index=False)[["n", "n_silent", "expected"]].sum(),
-        silent_days=silent_days,
-        within_days=within_days,
+        silent_days=landmarks.silent_days,
+        within_days=landmarks.within_days,
         estimate=n_events / n,
         n=n,
         n_events=n_events,
@@ -200,13 +198,13 @@ def predict_risk(risk: SilenceRisk, kinds: pd.DataFrame) -> Floats:
     return np.where(known, share_of(x @ risk.coefficients), np.nan)
 
 
-def project_risk(risk: SilenceRisk, present: pd.DataFrame, *, min_cell: int, confidence: float = 0.95) -> ProjectedRisk:
+def project_risk(risk: SilenceRisk, landmarks: Landmarks, *, min_cell: int, confidence: float = 0.95) -> ProjectedRisk:
     """Return how many of those present are expected to fall silent, and among whom the risk lies.
 
     Parameters
     ----------
-    present
-        ``tenure_band, recency_band, recent_band, n``.
+    landmarks
+        Of which those ``present`` are asked about.
 
     Raises
     ------
@@ -218,6 +216,7 @@ def project_risk(risk: SilenceRisk, present: pd.DataFrame, *, min_cell: int, con
     The interval of the number adds to the model's error what one landmark differs from another by (both from the jackknife), or
     the spread of independent members where that is more; Student's t on landmarks less one.
     """
+    present = landmarks.present
     x, known = _lay_out(risk, present)
     n, beyond = present["n"].to_numpy(float)[known], int(present["n"].to_numpy()[~known].sum())
     if n.sum() < min_cell:
@@ -248,13 +247,13 @@ def project_risk(risk: SilenceRisk, present: pd.DataFrame, *, min_cell: int, con
     )
 
 
-def score_kinds(risk: SilenceRisk, kinds: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
-    """Return the chance of falling silent of each kind of member. For a list that was asked for, never a page.
+def score_kinds(risk: SilenceRisk, landmarks: Landmarks, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Return the chance of falling silent of each kind of member present. For a list that was asked for, never a page.
 
     Parameters
     ----------
-    kinds
-        Rows with ``tenure_band, recency_band, recent_band``, as those of ``Landmarks.present``.
+    landmarks
+        Of which those ``present`` are asked about.
 
     Returns
     -------
@@ -263,7 +262,7 @@ def score_kinds(risk: SilenceRisk, kinds: pd.DataFrame, *, confidence: float = 0
         (``summaries.list_at_landmark``). The interval is taken on the logit, so that it stays within 0 and 1; nan where
         nobody alike was seen.
     """
-    kinds = kinds[list(FEATURES)].drop_duplicates(ignore_index=True)
+    kinds = landmarks.present[list(FEATURES)].drop_duplicates(ignore_index=True)
     x, known = _lay_out(risk, kinds)
     logit = np.where(known, x @ risk.coefficients, np.nan)
     margin = _quantile(risk, confidence) * np.sqrt(_jackknife_variance(x @ risk.jackknife.T))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from analysis.summaries import Landmarks
 from analysis.survival.bands import merge_bands
 from analysis.survival.risk import SilenceRisk, estimate_risk, predict_risk
 from analysis.survival.validation import Validation, validate_predictions
@@ -42,42 +43,42 @@ class RiskValidation(Validation):
         return self.calibration.table.rename(columns=names)[["tenth", "n", "predicted", *names.values()]]
 
 
-def validate_risk(
-    cells: pd.DataFrame, *, silent_days: int, within_days: int, min_cell: int, confidence: float = 0.95
-) -> RiskValidation:
+def validate_risk(landmarks: Landmarks, *, min_cell: int, confidence: float = 0.95) -> RiskValidation:
     """Ask the model at the latest landmark of which the answer is known, having shown it only what was known then.
 
     Parameters
     ----------
-    cells
-        As for :func:`estimate_risk`, with ``known_day``: since when the label of the landmark is known.
+    landmarks
+        As ``summaries.count_landmarks`` gives them. Of ``cells``, ``known_day`` says since when a label is known; counted from
+        tables that end at that landmark they would be the same.
 
     Raises
     ------
     RefusedAnalysis
         No landmark was early enough, or as :func:`estimate_risk` and the measures refuse.
     """
+    cells = landmarks.cells
     at_day = int(cells["landmark_day"].max())
     told, asked = cells[cells["known_day"] <= at_day], cells[cells["landmark_day"] == at_day]
-    risk = estimate_risk(told, silent_days=silent_days, within_days=within_days, fewest=1)
+    risk = estimate_risk(replace(landmarks, cells=told), fewest=1)
     scored = _score(risk, asked)
     unknown = scored["probability"].isna()
     checked = validate_predictions(
         scored[~unknown],
         at_day=at_day,
-        within_days=within_days,
+        within_days=landmarks.within_days,
         n_beyond=int(scored.loc[unknown, "n"].sum()),
         min_cell=min_cell,
         confidence=confidence,
     )
     blind = {"recency_band": 0, "recent_band": 0}
-    by_tenure = estimate_risk(told.assign(**blind), silent_days=silent_days, within_days=within_days, fewest=1)
-    by_tenure = _score(by_tenure, asked.assign(**blind)).assign(recency_band=asked["recency_band"])
+    by_tenure = estimate_risk(replace(landmarks, cells=told.assign(**blind)), fewest=1)
+    blindly = _score(by_tenure, asked.assign(**blind)).assign(recency_band=asked["recency_band"])
     return RiskValidation(
         **vars(checked),
-        silent_days=silent_days,
+        silent_days=landmarks.silent_days,
         n_landmarks=risk.n_landmarks,
-        tenure_alone=_compare_by_recency(by_tenure.dropna(subset=["probability"]), min_cell=min_cell),
+        tenure_alone=_compare_by_recency(blindly.dropna(subset=["probability"]), min_cell=min_cell),
     )
 
 
