@@ -270,7 +270,8 @@ def test_one_arm_only():
 
 def test_one_member_per_arm():
     found = refusal([("control", "", 1, 0), ("points", "", 1, 1)], unit="member")
-    assert (found.code, found.facts) == (RefusalCode.TOO_FEW_MEMBERS, {"n": 1, "needed": 2})
+    assert (found.code, found.facts) == (RefusalCode.TOO_FEW_IN_ARM, {"arm": "control", "n": 1, "needed": 2})
+    assert words(found).startswith("“control” has 1 of the at least 2 members")
 
 
 @pytest.mark.parametrize("unit", ["member", "group"])

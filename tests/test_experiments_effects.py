@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions, compare_ratios
 from analysis.experiments.relative import relate
@@ -54,6 +55,8 @@ def counts(n_control: int, successes_control: int, n_points: int, successes_poin
 def refusal(question, *args: Any, **kwargs: Any) -> RefusedAnalysis:
     with pytest.raises(RefusedAnalysis) as caught:
         question(*args, **kwargs)
+    for locale in labels.LOCALES:
+        assert "{" not in labels.text(f"refusal.{caught.value.code}", locale, **caught.value.facts)
     return caught.value
 
 
@@ -306,7 +309,7 @@ def test_nothing_to_compare_is_said_in_so_many_words():
     assert refusal(compare_means, constant, metric="y", **ARMS).code == RefusalCode.CONSTANT_METRIC
     assert refusal(compare_proportions, counts(9, 9, 8, 8), metric="stay", **ARMS).code == RefusalCode.CONSTANT_METRIC
     one = units_of(rows.iloc[[0, 1, 2, 3]], "y")
-    assert refusal(compare_means, one, metric="y", **ARMS).code == RefusalCode.TOO_FEW_MEMBERS
+    assert refusal(compare_means, one, metric="y", **ARMS).code == RefusalCode.TOO_FEW_IN_ARM
     assert refusal(compare_proportions, units_of(rows, "y"), metric="y", **ARMS).code == RefusalCode.NOT_A_PROPORTION
     assert refusal(compare_adjusted, units_of(rows, "y"), metric="y", **ARMS).code == RefusalCode.NO_PRE_PERIOD
     same = units_of(rows.assign(x=4.0), Metric(name="y", before="x"))

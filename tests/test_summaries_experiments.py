@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.summaries import (
     Metric,
@@ -38,6 +39,8 @@ def row(units: pd.DataFrame, **keys: str) -> pd.Series:
 def refusal(question, *args: Any, **kwargs: Any) -> RefusedAnalysis:
     with pytest.raises(RefusedAnalysis) as caught:
         question(*args, **kwargs)
+    for locale in labels.LOCALES:
+        assert "{" not in labels.text(f"refusal.{caught.value.code}", locale, **caught.value.facts)
     return caught.value
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis import labels
 from analysis.config import Churn
 from analysis.curves import compare_rmst
 from analysis.errors import RefusalCode, RefusedAnalysis
@@ -56,6 +57,8 @@ def drop_unit(which: dict[str, str]) -> dict[str, str]:
 def refusal(question, *args: Any, **kwargs: Any) -> RefusedAnalysis:
     with pytest.raises(RefusedAnalysis) as caught:
         question(*args, **kwargs)
+    for locale in labels.LOCALES:
+        assert "{" not in labels.text(f"refusal.{caught.value.code}", locale, **caught.value.facts)
     return caught.value
 
 

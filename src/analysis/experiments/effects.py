@@ -55,7 +55,7 @@ def compare_means(
     Raises
     ------
     RefusedAnalysis
-        ``DRAWN_BY_GROUP``, ``ONE_ARM``, ``NO_OUTCOMES``, ``STRATUM_WITH_ONE_ARM``, ``TOO_FEW_MEMBERS``,
+        ``DRAWN_BY_GROUP``, ``ONE_ARM``, ``NO_OUTCOMES``, ``STRATUM_WITH_ONE_ARM``, ``TOO_FEW_IN_ARM``,
         ``CONSTANT_METRIC``, ``SPREAD_LOST``.
 
     Notes
@@ -188,7 +188,7 @@ def compare_ranks(
     Raises
     ------
     RefusedAnalysis
-        ``DRAWN_BY_GROUP``, ``ONE_ARM``, ``NO_OUTCOMES``, ``TOO_FEW_MEMBERS``, ``CONSTANT_METRIC``.
+        ``DRAWN_BY_GROUP``, ``ONE_ARM``, ``NO_OUTCOMES``, ``TOO_FEW_IN_ARM``, ``CONSTANT_METRIC``.
 
     Notes
     -----

@@ -82,7 +82,7 @@ def take_arms(units: pd.DataFrame, *, metric: str, control: str, treatment: str)
     ------
     RefusedAnalysis
         ``DRAWN_BY_GROUP``: the rows are groups. ``ONE_ARM``, ``NO_OUTCOMES``, ``STRATUM_WITH_ONE_ARM``; or
-        ``TOO_FEW_MEMBERS``: an arm has fewer than two in some stratum.
+        ``TOO_FEW_IN_ARM``: an arm has fewer than two in some stratum.
     """
     rows = units[(units["metric"] == metric) & units["variant"].isin([control, treatment])]
     n_groups = rows.loc[rows["unit_id"] != "", "unit_id"].nunique()
@@ -98,9 +98,9 @@ def take_arms(units: pd.DataFrame, *, metric: str, control: str, treatment: str)
     if one_armed:
         examples = sorted(map(str, one_armed))[:3]
         raise RefusedAnalysis(RefusalCode.STRATUM_WITH_ONE_ARM, {"n": len(one_armed), "examples": examples})
-    least = int(min(arm.n.min() for arm in arms))
-    if least < 2:
-        raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": least, "needed": 2})
+    for arm in arms:
+        if (least := int(arm.n.min())) < 2:
+            raise RefusedAnalysis(RefusalCode.TOO_FEW_IN_ARM, {"arm": arm.name, "n": least, "needed": 2})
     return arms
 
 

@@ -70,7 +70,8 @@ def count_units(
     ----------
     members
         Everybody who was there at assignment, in the assigned arm: ``variant``, perhaps ``group`` and ``stratum``,
-        and the columns of the metrics; empty where an outcome is not known. Rows without an arm are left out.
+        and the columns of the metrics; empty where an outcome is not known. Rows without an arm, or without a group where groups were drawn, are left
+        out.
     metrics
         Outcomes; a name alone is a column.
     variant
@@ -91,7 +92,7 @@ def count_units(
     sums = {f"{place} {name}": each for place, metric in enumerate(asked) for name, each in _sums_of(metric).items()}
     named = members.with_columns(**{name: nw.col(column) for name, column in there.items()})
     found = named.group_by(*there).agg(n_assigned=nw.len(), **sums).collect().to_pandas()
-    found = found[found["variant"].notna()]
+    found = found[found["variant"].notna() & (found["unit_id"].notna() if group else True)]
     parts = [_part(found, place, metric) for place, metric in enumerate(asked)]
     return arrange(pd.concat(parts, ignore_index=True))
 
