@@ -36,6 +36,7 @@ from analysis.summaries.spells import OPEN_DAY
 from analysis.summaries.tables import Tables
 
 FEATURES = ("tenure_band", "recency_band", "recent_band")
+"""Columns that hold the lowest days of a band."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

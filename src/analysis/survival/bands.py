@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.summaries.landmarks import FEATURES
 from analysis.survival.design import Floats
-
-FEATURES = ("tenure_band", "recency_band", "recent_band")
-"""Columns of the cells that hold the lowest days of a band."""
 
 MAIN_PRIOR, PAIR_PRIOR = 2.5, 1.0
 """Standard deviations of the priors [log odds]."""

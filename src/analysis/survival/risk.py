@@ -21,9 +21,9 @@ import pandas as pd
 from scipy import stats
 
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.summaries import Landmarks
+from analysis.summaries.landmark_plan import FEWEST_LANDMARKS, TRAINING_LANDMARKS
+from analysis.summaries.landmarks import FEATURES, Landmarks
 from analysis.survival.bands import (
-    FEATURES,
     Pair,
     encode_bands,
     find_pairs,
@@ -34,9 +34,6 @@ from analysis.survival.bands import (
 )
 from analysis.survival.design import Floats, Ints
 from analysis.survival.rules import FEW_EVENTS
-
-FEWEST_LANDMARKS = 3
-"""With fewer there is no telling how much one month differs from another."""
 
 LEAST_IN_BAND = 50
 """A band in which fewer members stood at landmarks is read with its neighbour."""
@@ -120,7 +117,9 @@ class ProjectedRisk:
     warnings: tuple[WarningCode, ...]
 
 
-def estimate_risk(landmarks: Landmarks, *, most_landmarks: int = 12, fewest: int = FEWEST_LANDMARKS) -> SilenceRisk:
+def estimate_risk(
+    landmarks: Landmarks, *, most_landmarks: int = TRAINING_LANDMARKS, fewest: int = FEWEST_LANDMARKS
+) -> SilenceRisk:
     """Learn the chance of falling silent from members at landmarks.
 
     Parameters

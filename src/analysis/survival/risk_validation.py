@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.summaries import Landmarks
+from analysis.summaries.landmarks import Landmarks
 from analysis.survival.bands import merge_bands
 from analysis.survival.risk import SilenceRisk, estimate_risk, predict_risk
 from analysis.survival.validation import Validation, validate_predictions
