@@ -148,6 +148,20 @@ def test_taken_at_dates_files_whose_names_do_not(tmp_path: Path) -> None:
     assert report.files[0].record.export_day == 20_771
 
 
+def test_looks_without_a_column_of_time_were_taken_on_the_day_of_the_export(tmp_path: Path) -> None:
+    """From the file's name, or else --taken-at, or else refused; a column of their own beats both."""
+    looks, club = "source,group_id\nexport,g1\n", tmp_path / "club"
+    members = write(tmp_path, "members.csv", MEMBERS)
+    import_sources([members, write(tmp_path, "snapshots_2026-11-10.csv", looks)], into=club)
+    import_sources([write(tmp_path, "looks/snapshots.csv", looks)], into=club, taken_at="2026-11-12")
+    own = looks.replace("group_id\n", "group_id,taken_at\n").replace("g1\n", "g1,2026-11-13 08:00\n")
+    import_sources([write(tmp_path, "snapshots_2026-11-14.csv", own)], into=club)
+    stored = duckdb.sql(f"SELECT taken_at::VARCHAR FROM '{club}/processed/snapshots.parquet' ORDER BY 1").fetchall()
+    assert stored == [("2026-11-10 00:00:00",), ("2026-11-12 00:00:00",), ("2026-11-13 08:00:00",)]
+    with pytest.raises(SchemaError, match=r"no header means taken_at.*--taken-at"):
+        import_sources([write(tmp_path, "other/snapshots.csv", looks.replace("g1", "g2"))], into=club)
+
+
 def test_members_gone_from_a_newer_export_are_kept_and_counted_once(tmp_path: Path) -> None:
     """Five, then four (e gone), then four again, then five: 1 vanished, 0, and e is back."""
     texts = {

@@ -21,6 +21,10 @@ Match = tuple[str, dict[str, str], dict[str, str]]
 """Table; our column -> header; our column -> one value for every row."""
 
 
+LOOKED_AT = ("snapshots", "taken_at")
+"""The one column that the day of an export stands for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Fit:
     """How a file's headers fit one table."""
@@ -28,14 +32,21 @@ class _Fit:
     table: str
     columns: dict[str, str]
     rivals: dict[str, list[str]] = field(default_factory=dict)
+    day: str = ""
 
     @property
     def found(self) -> set[str]:
         return set(self.columns) | set(self.rivals)
 
     @property
+    def given(self) -> dict[str, str]:
+        """What the day of the export says where no column does: a look was taken on it."""
+        table, column = LOOKED_AT
+        return {column: self.day} if self.day and self.table == table and column not in self.found else {}
+
+    @property
     def lacking(self) -> list[str]:
-        return [name for name in TABLES[self.table].required if name not in self.found]
+        return [name for name in TABLES[self.table].required if name not in self.found and name not in self.given]
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -59,7 +70,7 @@ def match_table(staged: Staged, community: Community) -> Match:
     return matches[0]
 
 
-def match_tables(staged: Staged, community: Community) -> list[Match]:
+def match_tables(staged: Staged, community: Community, *, day: str = "") -> list[Match]:
     """Return the tables that a file feeds: by ``sources:`` one or more, by its headers one.
 
     Parameters
@@ -68,6 +79,9 @@ def match_tables(staged: Staged, community: Community) -> list[Match]:
         The file; a sheet of a workbook is also known by the book's own name.
     community
         ``sources`` and ``covariates`` are read.
+    day
+        ISO date of the export, from its name or ``--taken-at``; "" where it is unknown. Looks without a column that says
+        when they were taken were taken on it.
 
     Raises
     ------
@@ -77,11 +91,11 @@ def match_tables(staged: Staged, community: Community) -> list[Match]:
     """
     sources = _sources_for(staged, community)
     if not sources:
-        table = _choose_table(staged, community)
+        table = _choose_table(staged, community, day)
         sources = (Source(table=table),)
     matches, problems = [], []
     for source in sources:
-        match, faults = _apply(staged, source, community)
+        match, faults = _apply(staged, source, community, day)
         matches.append(match)
         problems += faults
     if problems:
@@ -119,7 +133,7 @@ def _sources_for(staged: Staged, community: Community) -> tuple[Source, ...]:
     return ()
 
 
-def _apply(staged: Staged, source: Source, community: Community) -> tuple[Match, list[Problem]]:
+def _apply(staged: Staged, source: Source, community: Community, day: str) -> tuple[Match, list[Problem]]:
     """Return the match that one source declares, its gaps filled by synonyms, and what is wrong with it."""
     problems = []
     known = {**TABLES[source.table].columns, **_covariates(source.table, community)}
@@ -141,19 +155,19 @@ def _apply(staged: Staged, source: Source, community: Community) -> tuple[Match,
             problems.append(Problem(file=staged.file, column=wanted, rule=rule, remedy=remedy))
         else:
             columns[name] = header
-    fit = _fit(source.table, staged.headers, community, fixed=columns, skip=source.constants)
+    fit = _fit(source.table, staged.headers, community, fixed=columns, skip=source.constants, day=day)
     problems += [_rival_problem(staged, fit.table, name, headers) for name, headers in fit.rivals.items()]
     problems += [
         _lacking_problem(staged, fit.table, name)
         for name in fit.lacking
         if name not in source.constants and name not in source.columns
     ]
-    return (source.table, fit.columns, dict(source.constants)), problems
+    return (source.table, fit.columns, {**fit.given, **source.constants}), problems
 
 
-def _choose_table(staged: Staged, community: Community) -> str:
+def _choose_table(staged: Staged, community: Community, day: str) -> str:
     """Return the table that the file's name and headers speak for."""
-    fits = [_fit(table, staged.headers, community) for table in TABLES]
+    fits = [_fit(table, staged.headers, community, day=day) for table in TABLES]
     word = _words_of(staged.file)
     named = [fit for fit in fits if fit.table in word]
     whole = [fit for fit in named or fits if not fit.lacking and (named or _convinces(fit, fits))]
@@ -197,6 +211,7 @@ def _fit(
     *,
     fixed: Mapping[str, str] | None = None,
     skip: Mapping[str, str] | None = None,
+    day: str = "",
 ) -> _Fit:
     """Match headers to a table's columns: own names, synonyms, then fallbacks where a column has nothing yet."""
     columns = dict(fixed or {})
@@ -216,7 +231,7 @@ def _fit(
                 columns[name] = found[0]
             elif found:
                 rivals[name] = found
-    return _Fit(table=table, columns=columns, rivals=rivals)
+    return _Fit(table=table, columns=columns, rivals=rivals, day=day)
 
 
 def _rival_problem(staged: Staged, table: str, name: str, headers: Sequence[str]) -> Problem:
@@ -227,8 +242,13 @@ def _rival_problem(staged: Staged, table: str, name: str, headers: Sequence[str]
 
 def _lacking_problem(staged: Staged, table: str, name: str) -> Problem:
     rule = f"no header means {name}, which {table} requires"
+    dated = (
+        "; put the day into the file's name (2026-01-05), or give it as --taken-at"
+        if (table, name) == LOOKED_AT
+        else ""
+    )
     remedy = (
-        f"Add it to the export; or say in community.yml which header it is, or which table this is:\n"
+        f"Add it to the export{dated}; or say in community.yml which header it is, or which table this is:\n"
         f"{_block(staged.file, table, name, 'HEADER')}\nIts headers are: {', '.join(staged.headers)}"
     )
     return Problem(file=staged.file, column=name, rule=rule, remedy=remedy)

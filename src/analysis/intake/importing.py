@@ -17,6 +17,7 @@ from analysis.errors import ConfigError, Problem, SchemaError
 from analysis.intake.archives import Archive
 from analysis.intake.combining import FileReport, Run, merge_all
 from analysis.intake.exports import ExportFile, find_exports
+from analysis.intake.headers import LOOKED_AT
 from analysis.intake.ledger import FILE as LEDGER
 from analysis.intake.ledger import (
     Ledger,
@@ -194,7 +195,10 @@ def _write_draft(community: Community, taken: Sequence[Taken], draft: Path) -> C
     """Write the first settings into the work folder; return what they will say."""
     mapped: dict[str, list[Mapped]] = {}
     for one in (one for one in taken if not one.opened.export.table):
-        how = Mapped(table=one.table, columns=one.columns, constants=one.constants, ignored=one.checked.ignored)
+        lasting = {  # the day of an export is not that of the next
+            name: value for name, value in one.constants.items() if (one.table, name) != LOOKED_AT
+        }
+        how = Mapped(table=one.table, columns=one.columns, constants=lasting, ignored=one.checked.ignored)
         mapped.setdefault(one.file, []).append(how)
     draft.write_text(describe_settings(community, mapped), "utf-8")
     return read_config(draft).model_copy(update={"path": community.path})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -294,5 +295,6 @@ def _take(file: Opened, staged: Staged, *, bench: Bench, community: Community, s
 def _match(export: ExportFile, staged: Staged, community: Community) -> list[Match]:
     """Return which tables a file feeds; what a reader has made says it itself."""
     if not export.table:
-        return match_tables(staged, community)
+        day = "" if export.day is None else (dt.date(1970, 1, 1) + dt.timedelta(days=export.day)).isoformat()
+        return match_tables(staged, community, day=day)
     return [(export.table, {header: header for header in staged.headers}, {})]
