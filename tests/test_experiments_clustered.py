@@ -337,10 +337,20 @@ def test_group_means_as_in_scipy():
 
 
 def test_relative_effect_knows_the_shared_slope():
-    """By hand from the covariance of the adjusted means; without a covariate it is nil."""
-    effect = compare_clustered(take(draw_units(6, n_control=12, n_treatment=12)), adjust=True)
-    assert effect.relative == pytest.approx(effect.estimate / effect.mean_control)
-    assert effect.relative_low < effect.relative < effect.relative_high
+    """The interval of log(m_t / m_c) by the delta method, with the covariance that the slope puts between the means."""
+    groups = take(draw_units(6, n_control=12, n_treatment=12))
+    effect = compare_clustered(groups, adjust=True)
+    pre = groups.pre - np.average(groups.pre, weights=groups.size)
+    rows = np.column_stack([*groups.arms, pre]).astype(float)
+    fit = fit_groups(rows, groups.size, groups.total, contrasts=np.eye(3)[:2])
+    gradient = np.array([-1, 1]) / fit.estimate
+    spread = stats.t.ppf(0.975, effect.df) * np.sqrt(gradient @ fit.covariance @ gradient)
+    ratio = effect.mean_treatment / effect.mean_control
+    assert abs(fit.covariance[0, 1]) > 1e-6
+    assert effect.relative == pytest.approx(ratio - 1)
+    assert (effect.relative_low, effect.relative_high) == pytest.approx(
+        (ratio / np.exp(spread) - 1, ratio * np.exp(spread) - 1)
+    )
     assert effect.relative_method
 
 

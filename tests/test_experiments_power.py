@@ -116,6 +116,7 @@ def test_a_negative_icc_counts_as_none():
     past = pd.DataFrame({"n": [4.0] * 6, "sum_y": [2.0] * 6, "sum_yy": [2.0] * 6})
     likeness = estimate_icc(past)
     assert likeness.icc < 0
+    assert (likeness.design_effect, likeness.effective_n) == (1, 24)
     assert take_background(likeness).icc == 0
 
 
