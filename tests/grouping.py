@@ -27,7 +27,7 @@ def redraw(size, total, *, treated, rng, n_random=1_999):
     exact = lots.n_possible <= 50_000
     listed = np.vstack(list(list_assignments(lots))).astype(float) if exact else None
     step = max(1, CHUNK // (len(listed) if exact else n_random))
-    found = []
+    found = [np.empty(0)]
     for first in range(0, len(size), step):
         masks = listed
         if not exact:
