@@ -123,8 +123,8 @@ def _merge_rare(rows: pd.DataFrame, *, by: str, min_cell: int) -> pd.Series:
         *inference.find_small(leavers.clip(lower=1e-6), min_cell=FEW_EVENTS),  # without leavers is rarest of all
     }
     common = members.drop(list(rare)).sort_values(ascending=False, kind="stable")
-    room = MOST_LEVELS - bool(rare)
-    rare |= set(common.index[room:] if len(common) <= room else common.index[MOST_LEVELS - 1 :])
+    if len(common) + bool(rare) > MOST_LEVELS:
+        rare |= set(common.index[MOST_LEVELS - 1 :])
     return level.mask(level.isin(rare), OTHER)
 
 

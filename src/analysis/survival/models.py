@@ -39,7 +39,8 @@ class Hazards:
         (late / early).
     tests
         One row per column and one, ``all_together``: ``by, statistic, df, p_value, change`` (the largest of its levels,
-        as a factor above 1), ``holds``: whether one ratio may stand for all days.
+        as a factor above 1), ``holds``: whether one ratio may stand for all days. The test takes members as independent:
+        where they sit in groups it is too eager, which is why the change must be large too.
     early_day, late_day
         By which a quarter and three quarters of the leavers had left.
     concordance
