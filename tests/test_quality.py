@@ -26,8 +26,8 @@ GOOD = quality.Evidence(
 NO_COLUMN = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "members", "column": "left_at"})
 
 
-def left(n_left: int, n_wide: int = 0) -> pd.Series:
-    return pd.Series({"n_left": n_left, "n_wide": n_wide})
+def left(n_left: int, n_wide: int = 0, has_looks: int = 0) -> pd.Series:
+    return pd.Series({"n_left": n_left, "n_wide": n_wide, "has_looks": has_looks})
 
 
 def judge(**changed: object) -> dict[str, RefusalCode | None]:
@@ -45,7 +45,7 @@ def test_good_data_carry_every_question() -> None:
     [
         ({"leaving": left(0)}, "leaving", RefusalCode.TOO_FEW_EVENTS),
         ({"leaving": NO_COLUMN}, "leaving", RefusalCode.MISSING_COLUMN),
-        ({"leaving": left(300, 16)}, "leaving", RefusalCode.INTERVAL_CENSORED),
+        ({"leaving": left(300, 16)}, "leaving", RefusalCode.NO_SNAPSHOTS),
         ({"has_activity": False}, "silence", RefusalCode.NO_ACTIVITY),
         ({"silent_days": 122}, "silence", RefusalCode.SILENCE_TOO_LONG),
         ({"groupings": ()}, "differences", RefusalCode.MISSING_COLUMN),
@@ -68,10 +68,11 @@ def test_silence_may_be_a_third_of_the_history_and_no_more() -> None:
     assert judge(silent_days=122)["silence"] == RefusalCode.SILENCE_TOO_LONG
 
 
-def test_a_few_leavings_may_be_dated_within_days() -> None:
-    """Of 300 leavings 15 are a twentieth: in. 16 are more: out."""
-    assert judge(leaving=left(300, 15))["leaving"] is None
-    assert judge(leaving=left(300, 16))["leaving"] == RefusalCode.INTERVAL_CENSORED
+def test_a_few_leavings_may_be_dated_within_days_and_more_only_where_looks_are_known() -> None:
+    """Of 300 leavings three are a hundredth: in. Four are more: out, unless it is known when groups were looked at."""
+    assert judge(leaving=left(300, 3))["leaving"] is None
+    assert judge(leaving=left(300, 4))["leaving"] == RefusalCode.NO_SNAPSHOTS
+    assert judge(leaving=left(300, 300, has_looks=1))["leaving"] is None
 
 
 def test_one_member_refuses_everything() -> None:

@@ -155,7 +155,11 @@ def test_leaving_is_counted_by_how_exactly_it_is_dated() -> None:
     ]
     counts = quality(members=PEOPLE, memberships=rows)
     assert isinstance(counts.leaving, pd.Series)
-    assert counts.leaving.to_dict() == {"n_left": 3, "n_exact": 1, "n_interval": 2, "n_wide": 1}
+    found = {"n_left": 3, "n_exact": 1, "n_interval": 2, "n_wide": 1}
+    assert counts.leaving.to_dict() == {**found, "has_looks": 0}
+    looks = [{"source": "s", "group_id": "g", "taken_at": day} for day in (5, 6, 14)]
+    looked = quality(members=PEOPLE, memberships=rows, snapshots=looks).leaving
+    assert looked.to_dict() == {**found, "has_looks": 1}
 
 
 def test_snapshots_name_groups_that_were_never_looked_at() -> None:

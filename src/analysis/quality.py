@@ -250,8 +250,8 @@ def _refuse_leaving(evidence: Evidence) -> RefusedAnalysis | None:
     n_left, n_wide = (int(evidence.leaving[name]) for name in ("n_left", "n_wide"))
     if n_left == 0:
         return RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": 0, "needed": 1})
-    if n_wide > WIDE_MOST * n_left:
-        return RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": n_wide})
+    if n_wide > WIDE_MOST * n_left and not evidence.leaving.get("has_looks", 0):
+        return RefusedAnalysis(RefusalCode.NO_SNAPSHOTS)
     return None
 
 

@@ -187,7 +187,10 @@ def count_people(tables: Tables) -> pd.Series:
 
 
 def count_leaving(tables: Tables) -> pd.Series:
-    """Return how leaving is dated: ``n_left, n_exact, n_interval, n_wide`` (interval wider than a day)."""
+    """Return how leaving is dated: ``n_left, n_exact, n_interval, n_wide`` (interval wider than a day), ``has_looks``.
+
+    Leaving that only looks tell of can be counted between them where it is known when they were taken (1, else 0).
+    """
     name = "memberships" if tables.has("memberships") else "members"
     if not tables.has(name, "left_at") and not tables.has(name, "left_after", "left_by"):
         raise RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": name, "column": "left_at"})
@@ -201,6 +204,7 @@ def count_leaving(tables: Tables) -> pd.Series:
         row = _one_row(interval.select(nw.len().alias("n_interval"), (width > 1).cast(nw.Int32).sum().alias("n_wide")))
         counted.update({key: 0 if pd.isna(value) else int(value) for key, value in row.items()})
     counted["n_left"] = counted["n_exact"] + counted["n_interval"]
+    counted["has_looks"] = int(name == "memberships" and tables.has("snapshots", "taken_at"))
     return pd.Series(counted)
 
 
