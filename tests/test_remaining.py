@@ -177,12 +177,13 @@ def test_without_leavers_or_members_nothing_is_told() -> None:
     assert codes == [RefusalCode.TOO_FEW_EVENTS, RefusalCode.TOO_FEW_MEMBERS]
 
 
-def test_levels_with_enough_members_are_told_by_their_own_curve() -> None:
-    """a: 60 of 120 left by day 10. b: 12 of 120. c has 20 members, so it is told by all: (60 + 12 + 2) of 260."""
-    rows = [("a", 10, 60, 0), ("a", 40, 0, 60), ("b", 10, 12, 0), ("b", 40, 0, 108), ("c", 10, 2, 0), ("c", 40, 0, 18)]
+def test_levels_with_enough_members_and_leavers_are_told_by_their_own_curve() -> None:
+    """a: 60 of 120 left by day 10. b: 12 of 120. c has only 20 members, d only 2 leavers: both are told by all, 86 of 380."""
+    left = {"a": (60, 120), "b": (12, 120), "c": (12, 20), "d": (2, 120)}
+    rows = [row for kind, (gone, n) in left.items() for row in ((kind, 10, gone, 0), (kind, 40, 0, n - gone))]
     ahead = survival.project_leaving(counts(rows, "kind"), tenure_days=[5], rules=TEN, by="kind")
     told = ahead.set_index("kind")["probability"]
-    assert told.to_dict() == pytest.approx({"a": 0.5, "b": 0.1, "c": 74 / 260})
+    assert told.to_dict() == pytest.approx({"a": 0.5, "b": 0.1, "c": 86 / 380, "d": 86 / 380})
 
 
 def test_the_table_sums_up_those_present_by_tenure() -> None:
