@@ -292,6 +292,25 @@ def test_an_outcome_before_assignment_is_refused():
     assert (refused.code, refused.facts["n"]) == (RefusalCode.OUTCOME_BEFORE_ASSIGNMENT, 1)
 
 
+def test_one_outcome_in_several_groups_is_refused_where_members_were_drawn():
+    rows = [
+        {"experiment_id": EXPERIMENT, "member_id": f"m{i}", "group_id": g, "metric": "stay", "period": "post", "value": 1.0,
+         "observed_at": 130}
+        for i, g in ((0, "a"), (0, "b"), (1, "a"))
+    ]  # fmt: skip
+    refused = refusal(count, members_drawn(outcomes=rows), unit="member")
+    assert (refused.code, refused.facts["n"]) == (RefusalCode.OUTCOME_TWICE, 1)
+
+
+def test_outcomes_that_name_no_group_go_by_the_member():
+    """The column of groups is there for another experiment's sake; m5, in b and c, then counts in both."""
+    tables = community()
+    rows = tables.frame("outcomes").collect().to_pandas().assign(group_id=None)
+    rows = rows.rename(columns={"observed_day": "observed_at"})
+    units = count(community(outcomes=rows.drop_duplicates(["member_id", "metric", "period"])))
+    assert brief(units)[:3] == [("control", "a", 2, 2, 1.0), ("control", "b", 2, 2, 1.0), ("points", "c", 2, 2, 1.0)]
+
+
 def test_what_is_not_there_is_named():
     assert refusal(count, community(drop=("outcomes",))).facts == {"table": "outcomes"}
     assert refusal(count, community(drop=("assignments",))).code == RefusalCode.MISSING_TABLE

@@ -132,6 +132,7 @@ class RefusalCode(StrEnum):
     SPREAD_LOST = "spread_lost"
     NOT_WATCHED_SO_LONG = "not_watched_so_long"
     TOO_FEW_IN_ARM = "too_few_in_arm"
+    OUTCOME_TWICE = "outcome_twice"
     NO_PLANNED_LOOK = "no_planned_look"
     NO_LOOK_YET = "no_look_yet"
     UNPLANNED_LOOK = "unplanned_look"

@@ -102,8 +102,9 @@ def check_assignments(tables: Tables, *, experiment_id: str, unit: str) -> None:
     Raises
     ------
     RefusedAnalysis
-        ``NO_ASSIGNMENTS``; ``UNIT_IN_TWO_ARMS`` or ``DUPLICATED_UNIT`` with the number of units; or
-        ``OUTCOME_BEFORE_ASSIGNMENT``, outcomes of the period ``post`` observed before their unit was drawn.
+        ``NO_ASSIGNMENTS``; ``UNIT_IN_TWO_ARMS`` or ``DUPLICATED_UNIT`` with the number of units;
+        ``OUTCOME_BEFORE_ASSIGNMENT``, outcomes of the period ``post`` observed before their unit was drawn; or
+        ``OUTCOME_TWICE``: members were drawn, and some have one outcome in several groups.
     """
     drawn = read_assignments(tables, experiment_id=experiment_id, unit=unit)
     rows = drawn.group_by("unit").agg(n=nw.len(), n_arms=nw.col("variant").n_unique())
@@ -118,6 +119,7 @@ def check_assignments(tables: Tables, *, experiment_id: str, unit: str) -> None:
         RefusalCode.UNIT_IN_TWO_ARMS: found["n_crossed"],
         RefusalCode.DUPLICATED_UNIT: found["n_twice"],
         RefusalCode.OUTCOME_BEFORE_ASSIGNMENT: _count_too_early(tables, drawn, experiment_id, unit),
+        RefusalCode.OUTCOME_TWICE: _count_repeated(tables, experiment_id) if unit == "member" else 0,
     }
     for code, n in faults.items():
         if n:
@@ -228,3 +230,12 @@ def _count_too_early(tables: Tables, drawn: nw.LazyFrame, experiment_id: str, un
         nw.col("observed_day") < nw.col("assigned_day")
     )
     return int(early.select(n=nw.len()).collect()["n"][0])
+
+
+def _count_repeated(tables: Tables, experiment_id: str) -> int:
+    """Return how many members have the same outcome more than once; without groups the key of the table forbids it."""
+    if not tables.has("outcomes", "group_id"):
+        return 0
+    own = tables.frame("outcomes").filter(nw.col("experiment_id") == experiment_id)
+    rows = own.group_by("member_id", "metric", "period").agg(n=nw.len()).filter(nw.col("n") > 1)
+    return int(rows.select(n=nw.col("member_id").n_unique()).collect()["n"][0] or 0)

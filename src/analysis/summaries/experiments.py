@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import narwhals as nw
 import numpy as np
@@ -290,8 +291,14 @@ class _Long:
     @property
     def _whose(self) -> list[str]:
         """What names a member's row: also the group, where outcomes tell it and groups were drawn."""
-        with_group = self.by_group and self.tables.has("outcomes", "group_id")
-        return ["member_id", "unit_id"] if with_group else ["member_id"]
+        return ["member_id", "unit_id"] if self.by_group and self._names_groups else ["member_id"]
+
+    @cached_property
+    def _names_groups(self) -> bool:
+        if not self.tables.has("outcomes", "group_id"):
+            return False
+        own = self.tables.frame("outcomes").filter(nw.col("experiment_id") == self.experiment_id)
+        return bool(len(own.filter(~nw.col("group_id").is_null()).head(1).collect()))
 
     def _rows(self, period: str, metrics: Iterable[str]) -> nw.LazyFrame:
         wanted = (nw.col("experiment_id") == self.experiment_id) & (nw.col("period") == period)
