@@ -148,6 +148,9 @@ def test_a_conclusion_is_followed_round_the_threshold_in_force() -> None:
     assert told.status == Status.REVIEW
     assert "“x” loses most to silence where 14 to 60 days" in told.sentence["en"]
     assert "Of 4 conclusions on differences by silence, 1 hold at every length." in told.sentence["en"]
+    below = judged(channels(14, x=100, y=150) + [row for k in (30, 60) for row in channels(k, x=150, y=100)]).foremost
+    assert below is not None
+    assert below[["kept_from", "kept_to", "n_kept"]].tolist() == [30, 60, 2]
     same = judged(kept + channels(90, x=150, y=100))
     assert set(same.conclusions["verdict"]) == {"kept"}
     assert findings.describe_thresholds(same).status == Status.PASS
