@@ -14,6 +14,7 @@ from analysis.experiments.design import Design, Guardrail
 from analysis.experiments.effect import Effect
 from analysis.experiments.guardrails import adjust_primaries, check_guardrails
 from analysis.experiments.segments import compare_segments
+from analysis.inference import adjust_holm
 
 
 def effect(metric="stay", **other) -> Effect:
@@ -135,7 +136,9 @@ def test_segments_are_listed_by_name_and_small_ones_merged():
     found = segments(units(rows))
     assert found.table["segment"].tolist() == ["apple", "other", "zebra"]
     assert found.table.set_index("segment").loc["other", "n_control"] == 7
-    assert (found.table["p_holm"] >= found.table["p_value"]).all()
+    assert found.table["p_holm"].tolist() == pytest.approx(adjust_holm(found.table["p_value"]).tolist())
+    assert found.table["p_holm"].max() > found.table["p_value"].max() or found.table["p_holm"].max() == 1
+    assert found.p_value == pytest.approx(found.table["p_holm"].min())
 
 
 def draw_groups(rng, *, effects, n_groups=20, per_group=True):
@@ -148,6 +151,21 @@ def draw_groups(rng, *, effects, n_groups=20, per_group=True):
             n = int(rng.integers(20, 80))
             rows.append((arm, f"g{k}", segment, n, rng.binomial(n, np.clip(level + lift * (arm == "points"), 0, 1))))
     return units(rows)
+
+
+def test_segments_within_groups_by_hand():
+    """Gaps of new less old: control 0.1 (30 and 60 members: weight 20) and 0.3 (20, 20: 10); points 0.5 (20) and 0.2 (10).
+
+    Control (20 × 0.1 + 10 × 0.3) / 30 = 1/6, points (20 × 0.5 + 10 × 0.2) / 30 = 0.4.
+    """
+    cells = {"c1": (30, 9, 60, 12), "c2": (20, 10, 20, 4), "p1": (30, 24, 60, 18), "p2": (20, 10, 20, 6)}
+    rows = []
+    for name, (n_new, new, n_old, old) in cells.items():
+        arm = "control" if name[0] == "c" else "points"
+        rows += [(arm, name, "new", n_new, new), (arm, name, "old", n_old, old)]
+    table = segments(units(rows)).table.set_index("segment")
+    assert table["difference"].to_dict() == pytest.approx({"new": 0.4 - 1 / 6, "old": 1 / 6 - 0.4})
+    assert table["p_value"].isna().all()  # fewer than six groups
 
 
 def test_segments_within_groups_compare_each_group_with_itself():
