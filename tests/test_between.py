@@ -138,6 +138,38 @@ def test_a_page_of_levels_between_looks() -> None:
     assert one.code == RefusalCode.ONE_LEVEL
 
 
+COHORTS = [(100 + 7 * i, f"g{j}", 3 + (i + j) % 3 + 2 * (i == 5), 9 - j % 2) for i in range(6) for j in range(8)]
+
+
+@pytest.mark.parametrize("cluster", ["", "group_id"])
+def test_cohorts_between_looks_are_those_of_days_at_a_look(cluster: str) -> None:
+    """Six cohorts, all looked at on day 10: shares, their change and its test are those of counts of days."""
+    rules = replace(RULES, cluster=cluster)
+    keys = ("cohort_day", "group_id")
+    ours = survival.estimate_cohort_loss(one_look(COHORTS, *keys), rules=rules)
+    theirs = survival.estimate_cohort_loss(same_by_day(COHORTS, *keys), rules=rules)
+    same = ("cohort_first_day", "cohort_last_day", "n_cohorts_before", "n", "n_events", "estimate", "ci_low", "ci_high")
+    same += ("before", "before_low", "before_high", "change", "change_low", "change_high", "p_value")
+    for name in same:
+        assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-6), name
+    assert ours.method.startswith("Interval-censored")
+
+
+def test_a_first_cohort_between_looks_and_cohorts_seen_late() -> None:
+    """Of one cohort there is no change; one of which a look showed nobody soon is not read; of a few leavers nothing is."""
+    one = survival.estimate_cohort_loss(one_look([(100, 40, 60)], "cohort_day"), rules=RULES)
+    assert one.estimate == pytest.approx(0.4)
+    assert (one.n_cohorts_before, np.isnan(one.change)) == (0, True)
+    few = one_look([(100, 40, 60), (130, 9, 60)], "cohort_day")
+    refused = attempt(survival.estimate_cohort_loss, few, rules=RULES)
+    assert isinstance(refused, RefusedAnalysis)
+    assert (refused.code, refused.facts["n_events"]) == (RefusalCode.TOO_FEW_EVENTS, 9)
+    days = ["entry_days", "left_after_days", "left_by_days"]
+    late = one_look([(130, 30, 60)], "cohort_day")
+    both = pd.concat([one_look([(100, 40, 60)], "cohort_day"), late.assign(**{name: late[name] + 20 for name in days})])
+    assert survival.estimate_cohort_loss(both, rules=RULES).cohort_first_day == 100
+
+
 def test_a_stay_between_looks_says_so() -> None:
     """60 of 100 are there ten days later: 40 gone, and no day is asked of anybody."""
     stay = survival.estimate_stay(one_look([(40, 60)]), rules=RULES)
@@ -254,20 +286,22 @@ def test_a_weekly_archive_becomes_a_page(archive) -> None:
         assert at.loc[day, "survival"] == pytest.approx(true[day], abs=0.03)
         assert at.loc[day, "ci_low"] < true[day] < at.loc[day, "ci_high"]
     assert stay.between.look_days == 7
+    cohort = survival.estimate_cohort_loss(counts.stays, rules=rules)
+    assert cohort.estimate == pytest.approx(1 - true[30], abs=0.1)  # of a hundred or two
+    assert cohort.before == pytest.approx(1 - true[30], abs=0.04)
     levels = survival.compare_groupings(counts.comparisons, known_days=counts.known_days, rules=rules)
     told = [
-        findings.describe_cohort(
-            attempt(survival.estimate_cohort_loss, counts.cohorts, rules=rules), leaving="explicit"
-        ),
+        findings.describe_cohort(cohort, leaving="explicit"),
+        findings.describe_change(cohort),
         *findings.describe_stays(stay, counts.silence, leaving="explicit", churn=settings.churn),
         *findings.describe_groupings(levels, leaving="explicit"),
         findings.describe_groups(attempt(survival.watch_groups, counts.recent, rules=rules, days=counts.recent_days)),
         findings.describe_exits(attempt(survival.estimate_exits, stay, counts.present, rules=rules)),
     ]
     answered = {finding.id for finding in told if finding.status != findings.Status.REFUSED}
-    assert answered == {"churn.survival", "churn.difference"}
+    assert answered == {"churn.cohort", "churn.change", "churn.survival", "churn.difference"}
     days = [finding for finding in told if finding.warnings == (RefusalCode.INTERVAL_CENSORED,)]
-    assert {finding.id for finding in days} == {"churn.cohort", "churn.groups", "churn.exits"}
-    assert findings.choose_headline(*told).id == "churn.survival"
-    assert "looks 7 days apart" in findings.choose_headline(*told).sentence["en"]
+    assert {finding.id for finding in days} == {"churn.groups", "churn.exits"}
+    (said,) = (finding for finding in told if finding.id == "churn.survival")
+    assert "looks 7 days apart" in said.sentence["en"]
     assert all("{" not in sentence for finding in told for sentence in finding.sentence.values())

@@ -71,7 +71,7 @@ class ChurnCounts:
     daily, present
         Joins, leavings and people by day; people present by tenure.
     looks, level_looks
-        Where leaving is known only between looks days apart: counts of :func:`count_looks`, of everybody and by grouping
+        Where leaving is known only between looks days apart: counts of :func:`count_looks`, by ``cohort_day`` and by grouping
         (and by ``cluster``). Everything above that needs a day of leaving is then refused. None where leaving is dated.
     """
 
@@ -96,7 +96,7 @@ class ChurnCounts:
 
     @property
     def stays(self) -> Counted:
-        """What the curve of everybody comes from: days of leaving, or the looks between which they fell."""
+        """What curve and cohorts come from: days of leaving, or the looks between which they fell."""
         return self.cohorts if self.looks is None else self.looks
 
     @property
@@ -145,7 +145,7 @@ def count_churn(tables: Tables, *, churn: Churn) -> ChurnCounts:
         early_landmarked=attempt(count_landmark, early, day=EARLY_DAYS, by=("early_activity",)),
         daily=_count_daily(tables, churn=churn, leaving=leaving),
         present=attempt(count_present, tables, churn=churn),
-        looks=attempt(count_looks, tables, churn=churn, by=_keys(cluster)) if between else None,
+        looks=attempt(count_looks, tables, churn=churn, by=_keys(cluster), period=period) if between else None,
         level_looks=_count_level_looks(tables, churn, known, cluster) if between else None,
     )
 

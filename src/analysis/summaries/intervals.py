@@ -12,12 +12,13 @@ import pandas as pd
 
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.summaries.calendar import Period, add_cohort
 from analysis.summaries.persons import add_group_columns, fill_unknown, read_persons, split_groupings
 from analysis.summaries.spells import NOT_THEIR_CHOICE, OPEN_DAY, number_spells
 from analysis.summaries.tables import Tables
 
 
-def count_looks(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.DataFrame:
+def count_looks(tables: Tables, *, churn: Churn, by: Sequence[str] = (), period: Period | None = None) -> pd.DataFrame:
     """Count stays of people by when they were first seen, last seen and first seen absent.
 
     Stays are those of :func:`find_stays` under explicit leaving: moving between groups is not leaving, follow-up stops
@@ -32,6 +33,8 @@ def count_looks(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.D
         The definition of leaving.
     by
         Columns to count apart, as for :func:`find_stays`.
+    period
+        Length of the join cohorts to count apart, as ``cohort_day``, first of the columns.
 
     Returns
     -------
@@ -52,6 +55,8 @@ def count_looks(tables: Tables, *, churn: Churn, by: Sequence[str] = ()) -> pd.D
     if of_members:
         spells = spells.join(read_persons(tables, of_members).drop("joined_day"), on="member_id", how="left")
     spells = fill_unknown(add_group_columns(spells, tables, of_groups), tables, by)
+    if period:
+        spells, by = add_cohort(spells, period=period), ["cohort_day", *by]
     cut = nw.lit(tables.as_of_day - churn.away_days)
     eve = nw.col("joined_day") + 1
     left = nw.col("theirs") & (nw.col("by_day") - 1 <= cut)

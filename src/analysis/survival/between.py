@@ -22,7 +22,7 @@ from analysis.curves.estimate import loglog_interval, student_quantile
 from analysis.curves.influence import Estimates
 from analysis.curves.panel import Floats
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
-from analysis.survival.interval import Fit, fit_looks
+from analysis.survival.interval import Fit, fit_looks, name_method
 from analysis.survival.looks import JOINING_DAY, Looks, each_level, join
 
 Fitted: TypeAlias = Fit | RefusedAnalysis
@@ -39,6 +39,7 @@ class LookLevels:
     own: Mapping[Any, Fitted]
     others: Mapping[Any, Fitted]
     confidence: float
+    method: str
 
     def compare_at(self, day: int) -> pd.DataFrame:
         """Compare the share that has left by ``day``, as :func:`analysis.curves.compare_at`.
@@ -136,18 +137,23 @@ def fit_levels(counts: pd.DataFrame, *, by: str, cluster: str = "", confidence: 
     Raises
     ------
     RefusedAnalysis
-        ``ONE_LEVEL``; or the reason why no level has an estimate.
+        No level has an estimate; the reason is that of the first.
     """
     found = each_level(counts, by=(by,), origin_day=JOINING_DAY, cluster=cluster)
     looks = {level[by]: part for level, part in found}
-    if len(looks) < 2:
-        raise RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": by})
     own = {level: attempt(fit_looks, part) for level, part in looks.items()}
     refused = [fit for fit in own.values() if isinstance(fit, RefusedAnalysis)]
     if len(refused) == len(own):
         raise refused[0]
-    others = {level: attempt(fit_looks, join([part for name, part in looks.items() if name != level])) for level in own}
-    return LookLevels(by=by, looks=looks, own=own, others=others, confidence=confidence)
+    others = {level: attempt(_fit_others, looks, level, by) for level in own}
+    return LookLevels(by=by, looks=looks, own=own, others=others, confidence=confidence, method=name_method(cluster))
+
+
+def _fit_others(looks: Mapping[Any, Looks], level: Any, by: str) -> Fit:
+    others = [part for name, part in looks.items() if name != level]
+    if not others:
+        raise RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": by})
+    return fit_looks(join(others))
 
 
 def _read_loss(fit: Fit, *, day: int) -> tuple[float, Floats]:

@@ -11,7 +11,17 @@ import pandas as pd
 
 from analysis import curves
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.survival.rules import MILESTONES, Rules, bound_loss, count_members, list_doubts, refuse_cohorts
+from analysis.survival.between import fit_levels
+from analysis.survival.looks import find_median
+from analysis.survival.rules import (
+    FEW_EVENTS,
+    MILESTONES,
+    Rules,
+    bound_loss,
+    count_members,
+    list_doubts,
+    refuse_cohorts,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +73,8 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
     ----------
     counts
         Counts by ``cohort_day`` (and ``rules.cluster``). Cohorts of our own campaigns are never among those
-        before, nor are cohorts that joined before watching began.
+        before, nor are cohorts that joined before watching began. Or, where leaving is known only between looks, counts of
+        looks (``left_by_days``).
     n_before
         How many cohorts before are pooled.
 
@@ -73,16 +84,10 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
         No cohort is complete and large enough, or leaving is by last visit so far.
     """
     refuse_cohorts(rules)
+    if "left_by_days" in counts:
+        return _estimate_between(counts, rules=rules, n_before=n_before)
     sizes = count_members(counts, "cohort_day")
-    complete = [
-        first
-        for first, n in _count_watched(counts).items()
-        if n >= rules.min_cell and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
-    ]
-    if not complete:
-        raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": rules.day, "min_cell": rules.min_cell})
-    newest = complete[-1]
-    before = [first for first in complete[:-1] if first not in rules.campaigns][-n_before:]
+    newest, before = _choose(_count_watched(counts), rules=rules, n_before=n_before)
     chosen = counts[counts["cohort_day"].isin([newest, *before])]
     chosen = chosen.assign(age=np.where(chosen["cohort_day"] == newest, "newest", "before"))
     curve = curves.estimate_survival(chosen, by=("age",), cluster=rules.cluster, confidence=rules.confidence)
@@ -113,6 +118,62 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
         method=curve.method,
         warnings=(*list_doubts(own), *((WarningCode.OWN_CAMPAIGN,) if newest in rules.campaigns else ())),
     )
+
+
+def _choose(watched: pd.Series, *, rules: Rules, n_before: int) -> tuple[int, list[int]]:
+    """Return the newest cohort that is complete and large enough, and those before it."""
+    complete = [
+        first
+        for first, n in watched.items()
+        if n >= rules.min_cell and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
+    ]
+    if not complete:
+        raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": rules.day, "min_cell": rules.min_cell})
+    return complete[-1], [first for first in complete[:-1] if first not in rules.campaigns][-n_before:]
+
+
+def _estimate_between(counts: pd.DataFrame, *, rules: Rules, n_before: int) -> CohortLoss:
+    """Compare cohorts by curves between looks, one of the newest and one of those before."""
+    sizes = counts.groupby("cohort_day")["n"].sum()
+    newest, before = _choose(_count_seen_soon(counts), rules=rules, n_before=n_before)
+    chosen = counts[counts["cohort_day"].isin([newest, *before])]
+    chosen = chosen.assign(age=np.where(chosen["cohort_day"] == newest, "newest", "before"))
+    levels = fit_levels(chosen, by="age", cluster=rules.cluster, confidence=rules.confidence)
+    at = levels.compare_at(rules.day).set_index("age").reindex(["newest", "before"])
+    own = at.loc["newest"]
+    if np.isnan(own["loss"]):
+        few = {"n_events": int(own["n_events"]), "needed": FEW_EVENTS}
+        raise RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, few)
+    return CohortLoss(
+        day=rules.day,
+        cohort_first_day=int(newest),
+        cohort_last_day=last_day_of(newest, period=rules.period),
+        estimate=own["loss"],
+        ci_low=own["loss_low"],
+        ci_high=own["loss_high"],
+        before=at.at["before", "loss"],
+        before_low=at.at["before", "loss_low"],
+        before_high=at.at["before", "loss_high"],
+        n_cohorts_before=len(before) if at.at["before", "loss"] >= 0 else 0,
+        change=own["difference"],
+        change_low=own["ci_low"],
+        change_high=own["ci_high"],
+        p_value=own["p_value"],
+        n=int(sizes[newest]),
+        n_events=int(own["n_events"]),
+        confidence=rules.confidence,
+        method=levels.method,
+        warnings=(WarningCode.OWN_CAMPAIGN,) if newest in rules.campaigns else (),
+    )
+
+
+def _count_seen_soon(counts: pd.DataFrame) -> pd.Series:
+    """Return how many members of each cohort a look showed as soon as looks go; 0 where too few of it were."""
+    left = counts[counts["left_by_days"].notna()]
+    apart = find_median(left["left_by_days"] - left["left_after_days"], left["n"])
+    by_cohort = counts["n"].groupby(counts["cohort_day"]).sum()
+    soon = counts["n"].where(counts["entry_days"] <= apart, 0).groupby(counts["cohort_day"]).sum()
+    return soon.where(soon >= WATCHED_LEAST * by_cohort, 0)
 
 
 def estimate_triangle(

@@ -27,8 +27,6 @@ from analysis.survival.rules import FEW_EVENTS
 CUT_DAYS = (2, 7, 14, 30, 60, 90, 180, 365)
 """Days since joining at which the hazard may change."""
 
-METHOD = "Interval-censored, left-truncated; piecewise-constant hazard, maximum likelihood, log-log interval"
-
 _SINGULAR = 1e10
 _NOBODY = 1e-6  # leavers expected in a piece whose hazard is taken as zero
 
@@ -131,7 +129,7 @@ def estimate_between_looks(
         n=sum(int(one.n.sum()) for one in looks),
         n_events=sum(one.n_events for one in looks),
         n_clusters=_count_units(looks),
-        method=METHOD + (f", clustered by {cluster}" if cluster else ""),
+        method=name_method(cluster),
         warnings=_doubts(looks),
     )
     return IntervalCurve(
@@ -266,6 +264,12 @@ def _scores(looks: Looks, edges: Floats, hazard: Floats) -> Floats:
     exposed = between @ hazard
     odds = np.divide(1.0, np.expm1(exposed), out=np.zeros_like(exposed), where=exposed > 0)
     return hazard * (odds[:, None] * between - (after - _lived(looks.entry, edges)))
+
+
+def name_method(cluster: str) -> str:
+    """Return what was computed, in the field's words."""
+    method = "Interval-censored, left-truncated; piecewise-constant hazard, maximum likelihood, log-log interval"
+    return f"{method}, clustered by {cluster}" if cluster else method
 
 
 def survive_pieces(pieces: pd.DataFrame, day: Floats) -> Floats:

@@ -157,6 +157,8 @@ def _compare_between(counts: pd.DataFrame, *, by: str, rules: Rules) -> LevelCom
     cluster = "" if rules.cluster == by else rules.cluster
     keys = [*([cluster] if cluster else []), *COLUMNS[:3]]
     merged = inference.suppress(counts, by=by, size=("n",), keys=keys, min_cell=rules.min_cell)
+    if merged[by].nunique() < 2:
+        raise RefusedAnalysis(RefusalCode.ONE_LEVEL, {"column": by})
     levels = fit_levels(merged, by=by, cluster=cluster, confidence=rules.confidence)
     known = merged[
         merged[by].isin([level for level, fit in levels.own.items() if not isinstance(fit, RefusedAnalysis)])

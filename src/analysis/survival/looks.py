@@ -150,6 +150,12 @@ def check_looks(looks: Looks, *, few: int) -> None:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_EVENTS, {"n_events": looks.n_events, "needed": few})
 
 
+def find_median(values: pd.Series, n: pd.Series) -> float:
+    """Return the least value that half of the members have, or less; nan of nobody."""
+    members = n.groupby(values).sum().cumsum()
+    return float(members.index[members >= members.iloc[-1] / 2][0]) if len(members) else float("nan")
+
+
 def _refuse_impossible(cells: pd.DataFrame, origin_day: float) -> None:
     entry, after, left_by, n = (cells[name].to_numpy(float) for name in COLUMNS)
     entry, after = np.maximum(entry, origin_day), np.maximum(after, origin_day)

@@ -13,6 +13,7 @@ from analysis.config import Leaving
 from analysis.curves.ahead import estimate_loss_ahead, find_reach, rebuild_panel
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.interval import estimate_between_looks
+from analysis.survival.looks import find_median
 from analysis.survival.rules import MILESTONES, Rules, bound_loss, list_doubts, refuse_few
 from analysis.survival.turnbull import check_shape
 
@@ -124,7 +125,7 @@ def _estimate_between(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     left = counts[counts["left_by_days"].notna()]
     width = left["left_by_days"] - left["left_after_days"]
     between = BetweenLooks(
-        look_days=_find_median(width, left["n"]),
+        look_days=find_median(width, left["n"]),
         n_wide=int(left["n"][width > 1].sum()),
         pieces=found.pieces,
         check=check,
@@ -132,12 +133,6 @@ def _estimate_between(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     )
     doubts = (WarningCode.SHAPE_IN_DOUBT,) if apart.any() else ()
     return replace(stay, warnings=(*stay.warnings, *doubts), between=between)
-
-
-def _find_median(values: pd.Series, n: pd.Series) -> float:
-    """Return the least value that half of the members have, or less."""
-    members = n.groupby(values).sum().cumsum()
-    return float(members.index[members >= members.iloc[-1] / 2][0])
 
 
 def _read_stay(curve: curves.Curve, *, rules: Rules, doubts: tuple[WarningCode, ...] = ()) -> Stay:
