@@ -56,6 +56,11 @@ class Metric:
         """Where the figure stands."""
         return self.value or self.name
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of a wide table that it reads."""
+        return tuple(name for name in (self.column, self.per, self.before) if name)
+
 
 def count_units(
     members: nw.LazyFrame,
@@ -90,7 +95,12 @@ def count_units(
     asked = [each if isinstance(each, Metric) else Metric(name=each) for each in metrics]
     keys = {"variant": variant, "unit_id": group, "stratum": stratum}
     there = {name: column for name, column in keys.items() if column}
-    sums = {f"{place} {name}": each for place, metric in enumerate(asked) for name, each in _sums_of(metric).items()}
+    whole = _find_whole(members, asked)
+    sums = {
+        f"{place} {name}": each
+        for place, metric in enumerate(asked)
+        for name, each in _sums_of(metric, is_whole=whole.issuperset(metric.columns)).items()
+    }
     named = members.with_columns(**{name: nw.col(column) for name, column in there.items()})
     found = named.group_by(*there).agg(n_assigned=nw.len(), **sums).collect().to_pandas()
     found = found[found["variant"].notna() & (found["unit_id"].notna() if group else True)]
@@ -200,26 +210,44 @@ def arrange(units: pd.DataFrame) -> pd.DataFrame:
     return ranked.assign(metric=ranked["metric"].astype(object))[list(UNITS)]
 
 
-def _sums_of(metric: Metric) -> dict[str, nw.Expr]:
+def _find_whole(members: nw.LazyFrame, metrics: Sequence[Metric]) -> set[str]:
+    """Return the columns in which nothing is missing: Parquet files know, so that asking costs next to nothing."""
+    columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
+    known = {str(place): nw.col(column).count() for place, column in enumerate(columns)}
+    counts = members.select(n=nw.len(), **known).collect().to_pandas().iloc[0]
+    return {column for place, column in enumerate(columns) if counts[str(place)] == counts["n"]}
+
+
+def _sums_of(metric: Metric, *, is_whole: bool) -> dict[str, nw.Expr]:
     y, per, before = (nw.col(name).cast(nw.Float64) for name in (metric.column, metric.per, metric.before))
-    return _add_up(y, per=per if metric.per else None, before=before if metric.before else None)
+    d, x = per if metric.per else None, before if metric.before else None
+    return _add_products(y, d=d, x=x) if is_whole else _add_up(y, per=d, before=x)
 
 
 def _add_up(y: nw.Expr, *, per: nw.Expr | None, before: nw.Expr | None) -> dict[str, nw.Expr]:
-    """Return the sums of one metric; null times anything is null, so that only whole rows are added."""
+    """Return the counts and sums of one metric over members of whom y, and d, is known; x may be missing."""
     known, d, x = ~y.is_null(), per, before
     if d is not None:
         known = known & ~d.is_null()
         y, d = nw.when(known).then(y), nw.when(known).then(d)
-    sums = {"n": y.count(), "sum_y": y.sum(), "sum_yy": (y * y).sum()}
+    if x is None:
+        return {"n": y.count()} | _add_products(y, d=d, x=None)
+    x = nw.when(known).then(x)
+    without = {"y_without": nw.when(x.is_null()).then(y).sum()}
+    if d is not None:
+        without["d_without"] = nw.when(x.is_null()).then(d).sum()
+    return {"n": y.count(), "n_x": x.count()} | _add_products(y, d=d, x=x) | without
+
+
+def _add_products(y: nw.Expr, *, d: nw.Expr | None, x: nw.Expr | None) -> dict[str, nw.Expr]:
+    """Return sums, squares and products; null times anything is null, so that only whole pairs are added."""
+    sums = {"sum_y": y.sum(), "sum_yy": (y * y).sum()}
     if d is not None:
         sums |= {"sum_d": d.sum(), "sum_dd": (d * d).sum(), "sum_yd": (y * d).sum()}
     if x is not None:
-        x = nw.when(known).then(x)
-        sums |= {"n_x": x.count(), "sum_x": x.sum(), "sum_xx": (x * x).sum(), "sum_yx": (y * x).sum()}
-        sums["y_without"] = nw.when(x.is_null()).then(y).sum()
-        if d is not None:
-            sums |= {"sum_dx": (d * x).sum(), "d_without": nw.when(x.is_null()).then(d).sum()}
+        sums |= {"sum_x": x.sum(), "sum_xx": (x * x).sum(), "sum_yx": (y * x).sum()}
+    if d is not None and x is not None:
+        sums["sum_dx"] = (d * x).sum()
     return sums
 
 
@@ -229,6 +257,8 @@ def _part(found: pd.DataFrame, place: int, metric: Metric) -> pd.DataFrame:
     own = [name for name in found if name.startswith(prefix)]
     keys = [name for name in (*UNIT_KEYS, "n_assigned") if name in found]
     part = found[[*keys, *own]].rename(columns=lambda name: name.removeprefix(prefix))
+    if "n" not in part:  # nothing is missing
+        part["n"] = part["n_assigned"]
     return fill_before(part.assign(metric=metric.name))
 
 
