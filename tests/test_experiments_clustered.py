@@ -410,7 +410,7 @@ def test_false_alarms_stay_low_where_cr2_may_decide():
     p_values = find_p_values(size, total, total, treated=treated)
     arms = [describe_arm(size * arm, total * arm) for arm in (~treated, treated)]
     safe = may_decide(satterthwaite(*arms), n_control=20, n_treatment=20)
-    assert 0.5 < safe.mean() < 1
+    assert 0.2 < safe.mean() < 1
     assert (p_values["cr2"][safe] <= 0.05).mean() <= 0.07
     assert (p_values["members_z"] <= 0.05).mean() > 0.4
     assert (p_values["cr1_z"] <= 0.05).mean() > 0.08

@@ -156,6 +156,7 @@ def test_the_average_group_may_be_what_counts():
     found = compare(draw_units(7, 8, 8), estimand="average_group")
     assert found.primary is found.randomised_group.effect
     assert found.primary.estimate == pytest.approx(found.average_group.estimate)
+    assert compare(draw_units(6, 25, 25, sigma=0.4), estimand="average_group").decided_by == "randomisation"
 
 
 def test_adjusted_beside_unadjusted():
@@ -178,9 +179,9 @@ def test_estimands_that_differ_are_said():
 
 @pytest.mark.parametrize(
     ("df", "n_control", "n_treatment", "decides"),
-    [(30, 20, 20, True), (30, 19, 21, False), (9.9, 20, 20, False), (12.6, 20, 20, False), (12.7, 20, 20, True)],
+    [(30, 20, 20, True), (30, 19, 21, False), (18.9, 20, 20, False), (19.0, 20, 20, True), (30, 20, 60, False)],
 )
 def test_when_cr2_may_decide(df, n_control, n_treatment, decides):
-    """At least 20 groups an arm, ten degrees of freedom, and a third of groups less two (38/3 = 12.67)."""
+    """At least 20 groups an arm, ten degrees of freedom, and half of groups less two (38/2 = 19)."""
     assert may_decide(df, n_control=n_control, n_treatment=n_treatment) == decides
     assert not may_decide(df, n_control=n_control, n_treatment=n_treatment, assignment="stratified")

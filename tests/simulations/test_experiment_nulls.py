@@ -1,6 +1,6 @@
 """True nulls by group: how often each method cries wolf, and how often its interval holds the truth.
 
-20,000 experiments per cell: 5 v 5, 10 v 10, 4 v 16 (and 20 v 20, 40 v 40, where CR2 may decide) groups; sizes log-normal with
+20,000 experiments per cell: 5 v 5, 10 v 10, 4 v 16 (and 20 v 20, 40 v 40, 20 v 60, where CR2 may or might decide) groups; sizes log-normal with
 sigma 0.5 to 1.5 about 50; base rate 3 to 30 %; intraclass correlation 0.01 to 0.2. One command prints the table:
 ``make simulations``, or ``pytest -m slow -s tests/simulations/test_experiment_nulls.py``.
 """
@@ -27,7 +27,7 @@ from grouping import draw_groups, first_treated, redraw
 pytestmark = pytest.mark.slow
 
 N_DRAWS = 20_000
-DESIGNS = ((5, 5), (10, 10), (4, 16), (20, 20), (40, 40))
+DESIGNS = ((5, 5), (10, 10), (4, 16), (20, 20), (40, 40), (20, 60))
 CELLS = list(product((0.5, 1.0, 1.5), (0.03, 0.1, 0.3), (0.01, 0.05, 0.2)))
 MC_ERROR = 3 * np.sqrt(0.05 * 0.95 / N_DRAWS)
 
