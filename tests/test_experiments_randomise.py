@@ -245,6 +245,14 @@ def test_random_lots_agree_with_all_of_them(monkeypatch):
     assert redraw_lots(groups, n_draws=99).smallest_p == pytest.approx(1 / 100)
 
 
+def test_random_lots_never_give_nothing():
+    """25 v 25 far apart: none of 199 random assignments comes near, and p is (0 + 1) / (199 + 1)."""
+    treated = first_treated(25, 25)
+    rate = np.where(treated, 0.9, 0.1) + np.linspace(0, 0.01, 50)
+    found = redraw_lots(make_groups(np.full(50, 100), 100 * rate, treated), n_draws=199)
+    assert found.effect.p_value == pytest.approx(1 / 200)
+
+
 def test_more_groups_than_numbers_can_count():
     found = redraw_lots(draw(2, 600, 600), n_draws=199)
     assert found.n_possible == np.inf
