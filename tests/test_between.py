@@ -286,6 +286,8 @@ def test_a_weekly_archive_becomes_a_page(archive) -> None:
         assert at.loc[day, "survival"] == pytest.approx(true[day], abs=0.03)
         assert at.loc[day, "ci_low"] < true[day] < at.loc[day, "ci_high"]
     assert stay.between.look_days == 7
+    assert stay.between.check["day"].min() == 7  # on day 1 a seventh of joiners is watched
+    assert WarningCode.SHAPE_IN_DOUBT not in stay.warnings
     cohort = survival.estimate_cohort_loss(counts.stays, rules=rules)
     assert cohort.estimate == pytest.approx(1 - true[30], abs=0.1)  # of a hundred or two
     assert cohort.before == pytest.approx(1 - true[30], abs=0.04)

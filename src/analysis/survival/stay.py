@@ -24,8 +24,8 @@ class BetweenLooks:
 
     ``look_days`` is the usual time between the two looks around a leaving (the median of leavers), ``n_wide`` how many
     leavers had more than a day between them. ``pieces`` holds the hazards, see :class:`IntervalCurve`; ``check`` what
-    :func:`check_shape` returns at the milestones and the day of the loss, and ``largest_difference`` its largest (a fraction; nan where the check
-    does not settle).
+    :func:`check_shape` returns at those milestones, and the day of the loss, that are no earlier than ``look_days``;
+    ``largest_difference`` is its largest (a fraction; nan where the check does not settle).
     """
 
     look_days: float
@@ -118,14 +118,16 @@ def _estimate_between(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     refuse_few(int(counts["n"].sum()), rules=rules)
     found = estimate_between_looks(counts, cluster=rules.cluster, confidence=rules.confidence)
     stay = _read_stay(found.curve, rules=rules)
-    read = {*stay.milestones["day"], rules.day} if stay.estimate == stay.estimate else stay.milestones["day"]
-    check = check_shape(found, counts, days=sorted(read))
-    apart = (check["turnbull_low"] > check["ci_high"]) | (check["turnbull_high"] < check["ci_low"])
-    apart &= check["difference"] > SHOWN
     left = counts[counts["left_by_days"].notna()]
     width = left["left_by_days"] - left["left_after_days"]
+    look_days = find_median(width, left["n"])
+    read = {*stay.milestones["day"], *([] if np.isnan(stay.estimate) else [rules.day])}
+    # Before each group has been looked at once, few are watched, and without a shape the curve is anybody's guess.
+    check = check_shape(found, counts, days=sorted(day for day in read if day >= look_days))
+    apart = (check["turnbull_low"] > check["ci_high"]) | (check["turnbull_high"] < check["ci_low"])
+    apart &= check["difference"] > SHOWN
     between = BetweenLooks(
-        look_days=find_median(width, left["n"]),
+        look_days=look_days,
         n_wide=int(left["n"][width > 1].sum()),
         pieces=found.pieces,
         check=check,

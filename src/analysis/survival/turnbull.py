@@ -128,7 +128,7 @@ def check_shape(found: IntervalCurve, counts: pd.DataFrame, *, days: Iterable[in
     table = found.curve.table.set_index("day")[["survival", "ci_low", "ci_high"]].reindex(pd.Index(days, name="day"))
     # What happens after the last of these days changes nothing before it, and there may be years of it.
     stopped = _stop_at(counts, max(days, default=0))
-    turnbull = attempt(estimate_turnbull, stopped)
+    turnbull = attempt(estimate_turnbull, stopped) if days else None
     if isinstance(turnbull, Turnbull):
         read = read_turnbull(turnbull, days=days)
     else:  # not settled; or nobody has left by then
