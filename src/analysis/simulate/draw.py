@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.simulate.activity import draw_activity
+from analysis.simulate.days import dates, moments
 from analysis.simulate.groups import draw_groups, draw_owner_history
-from analysis.simulate.memberships import dates, draw_memberships, look_at, moments
+from analysis.simulate.incentives import deal_arms, list_experiments, tell_effects
+from analysis.simulate.memberships import draw_memberships, look_at
 from analysis.simulate.parameters import PLATFORMS, Parameters, day_of
 from analysis.simulate.people import draw_members, draw_stays
 from analysis.simulate.truth import Truth, tell_truth
@@ -59,7 +61,9 @@ def draw_community(*, rng: np.random.Generator, parameters: Parameters | None = 
     p = parameters or Parameters()
     groups = draw_groups(rng, p)
     members = draw_members(rng, p)
-    stays, survival = draw_stays(rng, members, groups, p)
+    dealing = rng.spawn(1)[0]
+    arms = deal_arms(dealing, members, groups, p)
+    stays, survival = draw_stays(rng, members, groups, p, arms=arms)
     stays, memberships = draw_memberships(rng, stays, groups, p)
     activity, interaction = draw_activity(rng, stays, groups, p)
     tables = {
@@ -72,8 +76,10 @@ def draw_community(*, rng: np.random.Generator, parameters: Parameters | None = 
         "calendar": _list_calendar(p),
         "group_owner_history": _list_owners(groups, p),
         "channels": _list_channels(p),
+        **list_experiments(stays, groups, activity, rng=dealing, arms=arms, p=p),
     }
-    truth = tell_truth(stays, memberships, groups, survival=survival, interaction=interaction, p=p)
+    effects = tell_effects(stays, groups, survival, arms=arms, p=p)
+    truth = tell_truth(stays, memberships, groups, survival=survival, interaction=interaction, effects=effects, p=p)
     return Simulated(parameters=p, tables=tables, truth=truth, as_of_day=day_of(p.as_of))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.simulate.days import dates, moments
 from analysis.simulate.parameters import Parameters, day_of
 from analysis.simulate.people import choose_groups
 
@@ -151,13 +152,3 @@ def look_at(rng: np.random.Generator, memberships: pd.DataFrame, groups: pd.Data
             "leave_reason": memberships["reason"].where(left.notna() & (memberships["reason"] != ""), None),
         }
     )
-
-
-def dates(days: pd.Series) -> pd.Series:
-    """Return days since 1970-01-01 as midnights; nan as NaT."""
-    return pd.to_datetime(days, unit="D").astype("datetime64[s]")
-
-
-def moments(rng: np.random.Generator, days: pd.Series) -> pd.Series:
-    """Return a moment between 8 and 23 h of each day."""
-    return dates(days) + pd.to_timedelta(rng.integers(8 * 3600, 23 * 3600, len(days)), "s")

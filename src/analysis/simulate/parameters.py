@@ -71,6 +71,53 @@ class Trouble:
     is_handover: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Incentive:
+    """An incentive tried at random on some, by group or by member, and what it does to the daily hazard.
+
+    Parameters
+    ----------
+    experiment_id
+        As in the ``experiments`` table.
+    unit
+        ``group``: every member present of a group has its arm; ``member``: each has an arm of their own.
+    platforms
+        Where it is tried.
+    first, last
+        First and last day of the incentive; arms are dealt among those present at the end of the day before.
+    while_running, afterwards
+        By what the daily hazard of the treated is multiplied on these days, and from the day after until
+        ``measured_days`` after it ended.
+    measured_days
+        So long after the last day it is looked who is still there.
+    daily_cost
+        Paid per treated member and active day while it runs.
+    value_per_member
+        What one more member still there is worth.
+    """
+
+    experiment_id: str
+    unit: str
+    platforms: tuple[str, ...]
+    first: dt.date
+    last: dt.date
+    while_running: float
+    afterwards: float = 1.0
+    measured_days: int = 30
+    daily_cost: float = 0.0
+    value_per_member: float = 0.0
+
+    @property
+    def assigned_day(self) -> int:
+        """The day at whose end arms are dealt."""
+        return day_of(self.first) - 1
+
+    @property
+    def measured_day(self) -> int:
+        """The day at whose end it is looked who is still there."""
+        return day_of(self.last) + self.measured_days
+
+
 def _window(name: str, kind: str, first: str, last: str, **factors: float) -> Window:
     return Window(name=name, kind=kind, first=dt.date.fromisoformat(first), last=dt.date.fromisoformat(last), **factors)
 
@@ -96,6 +143,31 @@ WINDOWS = (
     _window("Dragon Boat Festival 2026", "holiday", "2026-06-19", "2026-06-21", joins=0.8),
 )
 """Mainland China's holidays by the State Council's notices for 2025 and 2026; festivals and campaigns as examples."""
+
+INCENTIVES = (
+    Incentive(
+        experiment_id="checkin-red-packets",
+        unit="group",
+        platforms=("wechat",),
+        first=dt.date(2026, 3, 2),
+        last=dt.date(2026, 3, 29),
+        while_running=0.20,
+        afterwards=0.60,
+        daily_cost=1.5,
+        value_per_member=60.0,
+    ),
+    Incentive(
+        experiment_id="tier-points",
+        unit="member",
+        platforms=("douyin", "xiaohongshu"),
+        first=dt.date(2026, 4, 6),
+        last=dt.date(2026, 5, 3),
+        while_running=0.60,
+        daily_cost=0.8,
+        value_per_member=40.0,
+    ),
+)
+"""One incentive by chat group, stratified by kind of group, and one by member."""
 
 PLATFORMS = ("wechat", "douyin", "xiaohongshu")
 SHARED_IDS = ("wechat", "xiaohongshu")
@@ -152,8 +224,12 @@ class Parameters:
         Days without any look at the groups of WeChat.
     share_without_consent, n_minors, share_uncaptured
         Gaps of the records.
+    currency
+        Of all amounts.
     windows
         Days that are not like others.
+    incentives
+        What was tried at random.
     """
 
     n_people: int = 6_600
@@ -232,4 +308,6 @@ class Parameters:
     share_without_consent: float = 0.04
     n_minors: int = 9
     share_uncaptured: float = 0.03
+    currency: str = "CNY"
     windows: tuple[Window, ...] = WINDOWS
+    incentives: tuple[Incentive, ...] = INCENTIVES

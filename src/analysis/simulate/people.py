@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.simulate.groups import DAYS_BEFORE
+from analysis.simulate.incentives import Arms, find_factor, find_treated
 from analysis.simulate.parameters import SHARED_IDS, Parameters, day_of
 
 HORIZON_DAYS = 640
@@ -141,7 +142,9 @@ def stay_effects(stays: pd.DataFrame, groups: pd.DataFrame, p: Parameters) -> np
     ).to_numpy(float)
 
 
-def sum_hazards(stays: pd.DataFrame, groups: pd.DataFrame, p: Parameters, *, offsets: dict[str, float]) -> np.ndarray:
+def sum_hazards(
+    stays: pd.DataFrame, groups: pd.DataFrame, p: Parameters, *, offsets: dict[str, float], arms: Arms
+) -> np.ndarray:
     """Return the cumulative hazard of every stay by the end of each day since joining, stays × days."""
     kinds = groups["group_type"].to_numpy()[stays["home"]]
     level = np.exp(stay_effects(stays, groups, p) + np.array([offsets[kind] for kind in kinds]))
@@ -156,13 +159,21 @@ def sum_hazards(stays: pd.DataFrame, groups: pd.DataFrame, p: Parameters, *, off
     for trouble in p.troubles:
         there = (groups["group_id"].to_numpy()[stays["home"]] == trouble.group_id)[:, None]
         hazards *= np.where(there & (days >= day_of(trouble.since) - first), trouble.hazard_ratio, 1.0)
+    for tried in p.incentives:
+        treated = find_treated(stays, arms, tried)
+        hazards[treated] *= find_factor(tried, days[treated] + first)
     return hazards.cumsum(axis=1)
 
 
 def draw_stays(
-    rng: np.random.Generator, members: pd.DataFrame, groups: pd.DataFrame, p: Parameters
+    rng: np.random.Generator, members: pd.DataFrame, groups: pd.DataFrame, p: Parameters, *, arms: Arms
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the stays and their true survival.
+
+    Parameters
+    ----------
+    arms
+        Of :func:`incentives.deal_arms`.
 
     Returns
     -------
@@ -173,14 +184,16 @@ def draw_stays(
         Stays × days since joining: the probability of staying longer.
     """
     platforms, days = members["platform"].to_numpy(), members["joined_day"].to_numpy()
-    first = members.assign(spell=1, home=choose_groups(rng, groups, platforms=platforms, days=days))
+    first = members.assign(
+        spell=1, number=np.arange(len(members)), home=choose_groups(rng, groups, platforms=platforms, days=days)
+    )
     offsets = solve_offsets(first, groups, p)
-    first, hazards = _live(rng, first, groups, p, offsets=offsets)
+    first, hazards = _live(rng, first, groups, p, offsets=offsets, arms=arms)
     back = first["left_day"] + 7 + rng.geometric(1 / 40, len(first))
     returning = (rng.random(len(first)) < p.share_rejoining) & (back <= day_of(p.as_of))
     second = first[returning].assign(spell=2, joined_day=back[returning], in_campaign=False, second_platform="")
     homes = choose_groups(rng, groups, platforms=second["platform"].to_numpy(), days=second["joined_day"].to_numpy())
-    second, more = _live(rng, second.assign(home=homes), groups, p, offsets=offsets)
+    second, more = _live(rng, second.assign(home=homes), groups, p, offsets=offsets, arms=arms)
     stays = pd.concat([first, second], ignore_index=True)
     survival = np.exp(-np.concatenate([hazards, more]))
     watched = (stays["joined_day"] >= day_of(p.tracking_from)) | (stays["left_day"] > day_of(p.tracking_from))
@@ -188,8 +201,14 @@ def draw_stays(
 
 
 def _live(
-    rng: np.random.Generator, stays: pd.DataFrame, groups: pd.DataFrame, p: Parameters, *, offsets: dict[str, float]
+    rng: np.random.Generator,
+    stays: pd.DataFrame,
+    groups: pd.DataFrame,
+    p: Parameters,
+    *,
+    offsets: dict[str, float],
+    arms: Arms,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    hazards = sum_hazards(stays, groups, p, offsets=offsets)
+    hazards = sum_hazards(stays, groups, p, offsets=offsets, arms=arms)
     length = (hazards < rng.exponential(size=len(stays))[:, None]).sum(axis=1)
     return stays.assign(left_day=stays["joined_day"] + length), hazards

@@ -30,6 +30,9 @@ class Truth:
         ``group_type, interaction``: share of members present for a whole week who were active in it.
     overlap
         ``platforms`` (joined by +), ``n_people``: people who were ever on all of them.
+    effects
+        ``experiment_id, metric, n, control, incentive, effect``: of those dealt an arm, the mean probability of still
+        being there when it is measured, had all been in one arm or all in the other.
     figures
         Counts and shares by name.
     """
@@ -37,6 +40,7 @@ class Truth:
     survival: pd.DataFrame
     interaction: pd.DataFrame
     overlap: pd.DataFrame
+    effects: pd.DataFrame
     figures: Mapping[str, float] = field(default_factory=dict)
 
     def loss(self, by: str, *, day: int) -> pd.Series:
@@ -52,6 +56,7 @@ def tell_truth(
     *,
     survival: np.ndarray,
     interaction: pd.DataFrame,
+    effects: pd.DataFrame,
     p: Parameters,
 ) -> Truth:
     """Return the truth of drawn stays and their memberships."""
@@ -69,7 +74,11 @@ def tell_truth(
     overlap = _count_overlap(stays, memberships)
     figures = _count_figures(stays, memberships, p)
     return Truth(
-        survival=pd.concat(tables, ignore_index=True), interaction=interaction, overlap=overlap, figures=figures
+        survival=pd.concat(tables, ignore_index=True),
+        interaction=interaction,
+        overlap=overlap,
+        effects=effects,
+        figures=figures,
     )
 
 
@@ -121,6 +130,7 @@ def write_truth(truth: Truth, p: Parameters, *, seed: int) -> str:
         "survival": survival,
         "interaction": dict(zip(truth.interaction.group_type, truth.interaction.interaction.round(6), strict=True)),
         "overlap": dict(zip(truth.overlap.platforms, map(int, truth.overlap.n_people), strict=True)),
+        "effects": truth.effects.round(6).to_dict("records"),
         "parameters": _plain(asdict(p)),
     }
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
