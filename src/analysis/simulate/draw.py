@@ -76,9 +76,9 @@ def draw_community(*, rng: np.random.Generator, parameters: Parameters | None = 
         "calendar": _list_calendar(p),
         "group_owner_history": _list_owners(groups, p),
         "channels": _list_channels(p),
-        **list_experiments(stays, groups, activity, rng=dealing, arms=arms, p=p),
+        **list_experiments(stays, memberships, groups, activity, rng=dealing, arms=arms, p=p),
     }
-    effects = tell_effects(stays, groups, survival, arms=arms, p=p)
+    effects = tell_effects(stays, memberships, groups, survival, arms=arms, p=p)
     truth = tell_truth(stays, memberships, groups, survival=survival, interaction=interaction, effects=effects, p=p)
     return Simulated(parameters=p, tables=tables, truth=truth, as_of_day=day_of(p.as_of))
 

@@ -70,6 +70,7 @@ def find_factor(tried: Incentive, days: np.ndarray) -> np.ndarray:
 
 def list_experiments(
     stays: pd.DataFrame,
+    memberships: pd.DataFrame,
     groups: pd.DataFrame,
     activity: pd.DataFrame,
     *,
@@ -78,12 +79,13 @@ def list_experiments(
     p: Parameters,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables ``experiments``, ``assignments``, ``outcomes`` and ``costs``."""
-    told = [_tell(stays, groups, activity, rng=rng, arms=arms, tried=tried, p=p) for tried in p.incentives]
+    told = [_tell(stays, memberships, groups, activity, rng=rng, arms=arms, tried=tried, p=p) for tried in p.incentives]
     return {table: pd.concat([part[table] for part in told], ignore_index=True) for table in told[0]} if told else {}
 
 
 def _tell(
     stays: pd.DataFrame,
+    memberships: pd.DataFrame,
     groups: pd.DataFrame,
     activity: pd.DataFrame,
     *,
@@ -92,20 +94,27 @@ def _tell(
     tried: Incentive,
     p: Parameters,
 ) -> dict[str, pd.DataFrame]:
-    payouts = _pay(stays, groups, activity, arms=arms, tried=tried, p=p)
+    there = find_participants(stays, memberships, groups, tried, p)
+    payouts = _pay(there, activity, arms=arms, tried=tried)
     costs = payouts[["member_id", "group_id", "amount"]].assign(
         paid_at=dates(payouts["day"]), cost_type="incentive", currency=p.currency, experiment_id=tried.experiment_id
     )
     return {
         "experiments": _describe(tried, p),
-        "assignments": _list_assignments(stays, groups, payouts, arms=arms, tried=tried, p=p),
-        "outcomes": _list_outcomes(stays, groups, activity, rng=rng, tried=tried, p=p),
+        "assignments": _list_assignments(there, groups, payouts, arms=arms, tried=tried, p=p),
+        "outcomes": _list_outcomes(there, activity, rng=rng, tried=tried),
         "costs": costs,
     }
 
 
 def tell_effects(
-    stays: pd.DataFrame, groups: pd.DataFrame, survival: np.ndarray, *, arms: Arms, p: Parameters
+    stays: pd.DataFrame,
+    memberships: pd.DataFrame,
+    groups: pd.DataFrame,
+    survival: np.ndarray,
+    *,
+    arms: Arms,
+    p: Parameters,
 ) -> pd.DataFrame:
     """Return the truth of every experiment, as ``Truth.effects`` has it.
 
@@ -113,25 +122,49 @@ def tell_effects(
     """
     rows = []
     for tried in p.incentives:
-        there = find_participants(stays, groups, tried, p)
-        begin = (tried.assigned_day - stays.loc[there, "joined_day"]).to_numpy()
+        there = find_participants(stays, memberships, groups, tried, p)
+        begin = (tried.assigned_day - there["joined_day"]).to_numpy()
         offset = np.arange(tried.measured_day - tried.assigned_day + 1)
-        lived = -np.log(np.take_along_axis(survival[there], begin[:, None] + offset, axis=1))
+        lived = -np.log(np.take_along_axis(survival[there.index], begin[:, None] + offset, axis=1))
         factor = find_factor(tried, tried.assigned_day + offset[1:])
-        treated = find_treated(stays, arms, tried)[there][:, None]
-        plain = np.diff(lived, axis=1) / np.where(treated, factor, 1.0)
-        control, incentive = (float(np.exp(-(plain * by).sum(axis=1)).mean()) for by in (1.0, factor))
+        responds = np.where(_can_respond(there, groups, tried, p)[:, None], factor, 1.0)
+        treated = find_treated(there, arms, tried)[:, None]
+        plain = np.diff(lived, axis=1) / np.where(treated, responds, 1.0)
+        control, incentive = (float(np.exp(-(plain * by).sum(axis=1)).mean()) for by in (1.0, responds))
         rows.append((tried.experiment_id, STILL_HERE, len(begin), control, incentive, incentive - control))
     return pd.DataFrame(rows, columns=["experiment_id", "metric", "n", "control", "incentive", "effect"])
 
 
-def find_participants(stays: pd.DataFrame, groups: pd.DataFrame, tried: Incentive, p: Parameters) -> np.ndarray:
-    """Return which stays were dealt an arm: those going on at the end of the day on which arms were dealt."""
-    there = (stays["joined_day"] <= tried.assigned_day) & (stays["end_day"] > tried.assigned_day)
-    there &= stays["platform"].isin(tried.platforms)
-    if tried.unit == "group":
-        there &= _is_tried(groups, tried, p)[stays["home"]]
-    return there.to_numpy()
+def _can_respond(stays: pd.DataFrame, groups: pd.DataFrame, tried: Incentive, p: Parameters) -> np.ndarray:
+    home = stays["platform"].isin(tried.platforms).to_numpy()
+    return home & _is_tried(groups, tried, p)[stays["home"]] if tried.unit == "group" else home
+
+
+def find_participants(
+    stays: pd.DataFrame, memberships: pd.DataFrame, groups: pd.DataFrame, tried: Incentive, p: Parameters
+) -> pd.DataFrame:
+    """Return the stays that were dealt an arm, those going on when arms were dealt, with ``group_id`` at that moment.
+
+    Where groups were dealt these are all who sat in one, also by a second platform or after a move; only those who
+    joined the community there respond to the incentive.
+    """
+    if tried.unit == "member":
+        there = stays["platform"].isin(tried.platforms) & (stays["joined_day"] <= tried.assigned_day)
+        found = stays[there & (stays["end_day"] > tried.assigned_day)]
+        return found.assign(group_id=groups["group_id"].to_numpy()[found["home"]])
+    seats = memberships[_is_tried(groups, tried, p)[memberships["group"]]]
+    gone = seats["left_day"].fillna(np.inf)
+    seats = seats[(seats["joined_day"] <= tried.assigned_day) & (gone > tried.assigned_day)].drop_duplicates("stay")
+    return stays.loc[seats["stay"]].assign(group_id=groups["group_id"].to_numpy()[seats["group"]])
+
+
+def is_settled(stays: pd.DataFrame, left: pd.Series, groups: pd.DataFrame, p: Parameters) -> np.ndarray:
+    """Return who may not have moved on ``left``: those whose group was about to be dealt an arm."""
+    settled = np.zeros(len(stays), bool)
+    for tried in (tried for tried in p.incentives if tried.unit == "group"):
+        there = (stays["joined_day"] <= tried.assigned_day) & (stays["end_day"] > tried.assigned_day)
+        settled |= _is_tried(groups, tried, p)[stays["home"]] & there & (left <= tried.assigned_day)
+    return settled
 
 
 def _describe(tried: Incentive, p: Parameters) -> pd.DataFrame:
@@ -162,7 +195,7 @@ def _describe(tried: Incentive, p: Parameters) -> pd.DataFrame:
 
 
 def _list_assignments(
-    stays: pd.DataFrame,
+    there: pd.DataFrame,
     groups: pd.DataFrame,
     payouts: pd.DataFrame,
     *,
@@ -171,15 +204,16 @@ def _list_assignments(
     p: Parameters,
 ) -> pd.DataFrame:
     """Return one row per group or member dealt an arm, with what was paid to it."""
-    there = stays[find_participants(stays, groups, tried, p)]
-    home = groups.iloc[there["home"]]
     by_group = tried.unit == "group"
+    if by_group:
+        dealt = _is_tried(groups, tried, p)
+        units, treated = groups.loc[dealt, "group_id"], arms[tried.experiment_id][dealt]
+        strata = groups.loc[dealt, "group_type"].to_numpy()
+    else:
+        units, treated = there["member_id"], find_treated(there, arms, tried)
+        strata = None
     rows = pd.DataFrame(
-        {
-            "unit": home["group_id"].to_numpy() if by_group else there["member_id"].to_numpy(),
-            "variant": np.where(find_treated(there, arms, tried), TREATED, CONTROL),
-            "stratum": home["group_type"].to_numpy() if by_group else None,
-        }
+        {"unit": units.to_numpy(), "variant": np.where(treated, TREATED, CONTROL), "stratum": strata}
     ).drop_duplicates("unit")
     paid = payouts.groupby("group_id" if by_group else "member_id").agg(cost=("amount", "sum"), first=("day", "min"))
     units = rows.join(paid, on="unit").sort_values("unit", ignore_index=True)
@@ -189,7 +223,7 @@ def _list_assignments(
             "member_id": None if by_group else units["unit"],
             "group_id": units["unit"] if by_group else None,
             "variant": units["variant"],
-            "assigned_at": date(tried.assigned_day),
+            "assigned_at": date(day_of(tried.first)),
             "first_exposed_at": dates(units["first"]),
             "unit_cost": units["cost"].fillna(0.0),
             "currency": p.currency,
@@ -198,18 +232,10 @@ def _list_assignments(
     )
 
 
-def _pay(
-    stays: pd.DataFrame,
-    groups: pd.DataFrame,
-    activity: pd.DataFrame,
-    *,
-    arms: Arms,
-    tried: Incentive,
-    p: Parameters,
-) -> pd.DataFrame:
+def _pay(there: pd.DataFrame, activity: pd.DataFrame, *, arms: Arms, tried: Incentive) -> pd.DataFrame:
     """Return what treated members were paid, each Sunday for their active days of the week."""
-    there = stays[find_participants(stays, groups, tried, p) & find_treated(stays, arms, tried)]
-    who = pd.Series(groups["group_id"].to_numpy()[there["home"]], index=there["member_id"], name="group_id")
+    treated = there[find_treated(there, arms, tried)].drop_duplicates("member_id")
+    who = treated.set_index("member_id")["group_id"]
     running = activity["day"].between(day_of(tried.first), day_of(tried.last)) & activity["member_id"].isin(who.index)
     sunday = activity["day"] + 6 - (activity["day"] + 3) % 7
     weeks = activity[running].groupby(["member_id", sunday[running]]).size().rename("n").reset_index()
@@ -217,17 +243,14 @@ def _pay(
 
 
 def _list_outcomes(
-    stays: pd.DataFrame,
-    groups: pd.DataFrame,
+    there: pd.DataFrame,
     activity: pd.DataFrame,
     *,
     rng: np.random.Generator,
     tried: Incentive,
-    p: Parameters,
 ) -> pd.DataFrame:
     """Return one row per participant, metric and period; some spending after assignment is not on record."""
-    there = stays[find_participants(stays, groups, tried, p)]
-    who = pd.DataFrame({"member_id": there["member_id"], "group_id": groups["group_id"].to_numpy()[there["home"]]})
+    who = there[["member_id", "group_id"]]
     buys = rng.random(len(there)) < 0.4
     taste = rng.normal(3.2, 0.9, len(there))
     spent = [np.where(buys, np.exp(taste + rng.normal(0, 0.6, len(there))), 0.0).round(2) for _ in range(2)]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.simulate.days import dates, moments
+from analysis.simulate.incentives import is_settled
 from analysis.simulate.parameters import Parameters, day_of
 from analysis.simulate.people import choose_groups
 
@@ -80,7 +81,7 @@ def _draw_moves(rng: np.random.Generator, stays: pd.DataFrame, groups: pd.DataFr
     left = left.where(~forced, day_of(p.dissolved_on))
     gap = np.minimum(rng.integers(0, LONGEST_MOVE_DAYS + 1, len(stays)), stays["end_day"] - left)
     story = groups["group_id"].isin([trouble.group_id for trouble in p.troubles])
-    moving &= ~story.to_numpy()[stays["home"]]
+    moving &= ~story.to_numpy()[stays["home"]] & ~is_settled(stays, left, groups, p)
     unseen = groups["group_id"].isin(p.unseen).to_numpy()[stays["home"]] & (left >= day_of(p.unseen_since))
     gone = (groups["group_id"] == p.dissolved).to_numpy()[stays["home"]] & (left >= day_of(p.dissolved_on))
     chosen = forced | (moving & ~unseen & ~gone)
