@@ -50,12 +50,15 @@ def test_outcomes_belong_to_those_who_were_there_when_arms_were_dealt():
         assert rows["observed_at"].max() == pd.Timestamp(tried.last) + pd.Timedelta(days=tried.measured_days)
 
 
-def test_what_was_paid_is_what_the_assignments_cost():
+def test_only_the_treated_are_paid_and_only_while_it_runs():
     tables = drawn().tables
-    paid = tables["costs"].groupby("experiment_id")["amount"].sum()
-    cost = tables["assignments"].groupby("experiment_id")["unit_cost"].sum()
-    pd.testing.assert_series_equal(paid, cost, check_names=False)
-    assert (tables["assignments"].query("variant == 'control'")["unit_cost"] == 0).all()
+    for tried in Parameters().incentives:
+        paid = tables["costs"].query("experiment_id == @tried.experiment_id")
+        arms = tables["assignments"].query("experiment_id == @tried.experiment_id")
+        unit = f"{tried.unit}_id"
+        assert set(paid[unit]) <= set(arms.query("variant == 'incentive'")[unit])
+        assert paid["paid_at"].between(pd.Timestamp(tried.first), pd.Timestamp(tried.last)).all()
+        assert (paid["amount"] % tried.daily_cost).abs().max() < 1e-9 or tried.daily_cost < 1
 
 
 def test_arms_differ_by_the_truth():

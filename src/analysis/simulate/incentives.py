@@ -203,7 +203,7 @@ def _list_assignments(
     tried: Incentive,
     p: Parameters,
 ) -> pd.DataFrame:
-    """Return one row per group or member dealt an arm, with what was paid to it."""
+    """Return one row per group or member dealt an arm, and when it was first paid."""
     by_group = tried.unit == "group"
     if by_group:
         dealt = _is_tried(groups, tried, p)
@@ -215,7 +215,7 @@ def _list_assignments(
     rows = pd.DataFrame(
         {"unit": units.to_numpy(), "variant": np.where(treated, TREATED, CONTROL), "stratum": strata}
     ).drop_duplicates("unit")
-    paid = payouts.groupby("group_id" if by_group else "member_id").agg(cost=("amount", "sum"), first=("day", "min"))
+    paid = payouts.groupby("group_id" if by_group else "member_id").agg(first=("day", "min"))
     units = rows.join(paid, on="unit").sort_values("unit", ignore_index=True)
     return pd.DataFrame(
         {
@@ -225,8 +225,6 @@ def _list_assignments(
             "variant": units["variant"],
             "assigned_at": date(day_of(tried.first)),
             "first_exposed_at": dates(units["first"]),
-            "unit_cost": units["cost"].fillna(0.0),
-            "currency": p.currency,
             "stratum": units["stratum"],
         }
     )
