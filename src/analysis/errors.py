@@ -139,6 +139,8 @@ class RefusalCode(StrEnum):
     TOO_FEW_FOR_ANY_LOOK = "too_few_for_any_look"
     NO_MARGIN = "no_margin"
     DRAWN_BY_GROUP = "drawn_by_group"
+    DRAWN_BY_MEMBER = "drawn_by_member"
+    NO_SUCH_EXPERIMENT = "no_such_experiment"
     SEGMENT_AFTER_ASSIGNMENT = "segment_after_assignment"
     NO_LIFT = "no_lift"
     EFFECT_TOO_SMALL = "effect_too_small"

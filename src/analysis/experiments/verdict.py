@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from analysis.errors import RefusedAnalysis, attempt
-from analysis.experiments.clustered import MIN_DF, compare_clustered, compare_group_means
+from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.experiments.design import Design
 from analysis.experiments.effect import Effect
 from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions
-from analysis.experiments.groups import Groups, take_groups
-from analysis.experiments.looks import Looks, judge_looks
-from analysis.experiments.randomise import Randomisation, compare_randomised
+from analysis.experiments.grouped import GroupComparison, compare_groups
+from analysis.experiments.looks import Looks, find_look, judge_looks
+from analysis.experiments.randomise import Randomisation
 
 Decision = Literal["ship", "keep", "stop", "undecided"]
-
-FEW_GROUPS = 20
-"""Groups per arm below which the lots decide, not CR2: its false alarms stay below 7 of a hundred only above."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,13 +31,15 @@ class Estimates:
     others
         Shown beside it, by name: ``members`` (average member), ``groups`` (average group), ``lots`` (randomisation
         inference), ``adjusted`` (for the time before); a refusal says why one is missing.
-    lots
-        The randomisation test with what its design can reach; None where members were drawn.
+    lots, groups
+        The randomisation test with what its design can reach, and all else that groups allow; None where members were
+        drawn.
     """
 
     primary: Effect
     others: dict[str, Effect | RefusedAnalysis]
-    lots: Randomisation | RefusedAnalysis | None = None
+    lots: Randomisation | None = None
+    groups: GroupComparison | None = None
 
     @property
     def table(self) -> pd.DataFrame:
@@ -122,10 +120,9 @@ def estimate_effects(
     units: pd.DataFrame,
     *,
     design: Design,
-    treatment: str,
-    metric: str,
+    metric: str = "",
+    treatment: str = "",
     rng: np.random.Generator,
-    confidence: float = 0.95,
 ) -> Estimates:
     """Compare one treatment with control on one metric by every method that the design allows.
 
@@ -134,8 +131,10 @@ def estimate_effects(
     units
         Units frame.
     design
-        Where groups were drawn, the lots decide below :data:`FEW_GROUPS` groups per arm or ten degrees of freedom of
-        CR2; above, CR2 does. Where members were drawn, the plain difference decides.
+        Where groups were drawn, :func:`analysis.experiments.compare_groups` says which figure decides; where members
+        were, the plain difference does.
+    metric, treatment
+        By default the primary metric and the first treatment.
     rng
         For designs with too many lots to list.
 
@@ -144,64 +143,74 @@ def estimate_effects(
     RefusedAnalysis
         The arms cannot be compared at all.
     """
-    arms: dict[str, Any] = {"metric": metric, "control": design.control, "treatment": treatment}
+    metric, treatment = metric or design.primary_metric, treatment or design.treatments[0]
     if design.unit == "member":
-        plain = _compare_members(units, confidence=confidence, **arms)
-        adjusted = attempt(compare_adjusted, units, confidence=confidence, **arms)
-        beside = adjusted if isinstance(adjusted, RefusedAnalysis) else adjusted.effect
-        return Estimates(primary=plain, others={"members": plain, "adjusted": beside})
-    groups = take_groups(units, **arms)
-    lots = attempt(compare_randomised, groups, assignment=design.assignment, rng=rng, confidence=confidence)
-    drawn = lots if isinstance(lots, RefusedAnalysis) else lots.effect
-    by_member = compare_clustered(groups, confidence=confidence)
+        return _compare_members(units, metric=metric, design=design, treatment=treatment)
+    asked: dict[str, Any] = {"design": design, "metric": metric, "treatment": treatment}
+    plain = compare_groups(units, rng=rng, **asked)
+    adjusted = attempt(compare_groups, units, rng=rng, adjust=True, **asked)
     others: dict[str, Effect | RefusedAnalysis] = {
-        "lots": drawn,
-        "members": by_member,
-        "groups": compare_group_means(groups, confidence=confidence),
-        "adjusted": _adjust(groups, design=design, rng=rng, confidence=confidence),
+        "lots": plain.randomised_member.effect,
+        "members": plain.average_member,
+        "groups": plain.average_group,
+        "adjusted": adjusted if isinstance(adjusted, RefusedAnalysis) else adjusted.primary,
     }
-    primary = by_member if isinstance(drawn, RefusedAnalysis) or _is_enough(by_member) else drawn
-    return Estimates(primary=primary, others=others, lots=lots)
+    return Estimates(primary=plain.primary, others=others, lots=plain.randomised_member, groups=plain)
 
 
 def judge(
+    found: Estimates,
     units: pd.DataFrame,
     *,
     design: Design,
-    treatment: str,
     as_of_day: int,
     rng: np.random.Generator,
+    treatment: str = "",
 ) -> Verdict:
-    """Return what the rule set beforehand says of the primary metric.
+    """Return what the rule set beforehand says of the primary effect.
 
     Parameters
     ----------
+    found
+        Of the primary metric.
     units
-        Units frame with the outcomes as they are known at the look.
+        What it was estimated from: at a look that allows less than alpha, the interval is found again at its level.
+    design
+        Margin, direction, alpha and looks.
     as_of_day
-        The day of the look: the day of stopping, or the last planned look before it.
+        The page's day: the look is the last planned one up to it.
+    rng, treatment
+        As for :func:`estimate_effects`.
 
     Raises
     ------
     RefusedAnalysis
-        The arms cannot be compared, or this is no planned look.
+        ``NO_LOOK_YET``: no planned look has come.
     """
-    metric = design.primary_metric
-    options: dict[str, Any] = {"design": design, "treatment": treatment, "metric": metric}
-    found = estimate_effects(units, confidence=1 - design.alpha, rng=rng, **options).primary
-    looks = attempt(judge_looks, [(as_of_day, found)], design=design)
-    if not isinstance(looks, RefusedAnalysis) and looks.confidence > found.confidence:
-        found = estimate_effects(units, confidence=looks.confidence, rng=rng, **options).primary
+    effect = found.primary
+    looks = attempt(_look, effect, design=design, as_of_day=as_of_day)
+    more = False
+    if isinstance(looks, RefusedAnalysis):
+        if looks.code == RefusalCode.NO_LOOK_YET:
+            raise looks
+    else:
+        more = looks.next_day is not None
+        if looks.nominal_p < design.alpha - 1e-9:
+            stricter = replace(design, alpha=looks.nominal_p)
+            effect = estimate_effects(units, design=stricter, treatment=treatment, rng=rng).primary
     margin = 0.0 if isnan(design.margin) else design.margin
-    more = not isinstance(looks, RefusedAnalysis) and looks.next_day is not None
     return Verdict(
-        decision=_decide(found, up=design.direction == "up", margin=margin, more=more),
-        effect=found,
+        decision=_decide(effect, up=design.direction == "up", margin=margin, more=more),
+        effect=effect,
         margin=margin,
         looks=looks,
-        method=found.method,
-        warnings=found.warnings,
+        method=effect.method,
+        warnings=effect.warnings,
     )
+
+
+def _look(effect: Effect, *, design: Design, as_of_day: int) -> Looks:
+    return judge_looks([(find_look(design, as_of_day=as_of_day), effect)], design=design)
 
 
 def _decide(effect: Effect, *, up: bool, margin: float, more: bool) -> Decision:
@@ -214,20 +223,16 @@ def _decide(effect: Effect, *, up: bool, margin: float, more: bool) -> Decision:
     return "keep" if more else "undecided"
 
 
-def _is_enough(effect: Effect) -> bool:
-    groups = min(effect.groups_control, effect.groups_treatment)
-    return groups >= FEW_GROUPS and effect.df >= MIN_DF and not isnan(effect.p_value)
-
-
-def _compare_members(units: pd.DataFrame, *, metric: str, confidence: float, **arms: str) -> Effect:
+def _compare_members(units: pd.DataFrame, *, metric: str, design: Design, treatment: str) -> Estimates:
     own = units[units["metric"] == metric]
+    arms: dict[str, Any] = {
+        "metric": metric,
+        "control": design.control,
+        "treatment": treatment,
+        "confidence": 1 - design.alpha,
+    }
     yes_or_no = bool(np.isclose(own["sum_y"], own["sum_yy"]).all()) and bool((own["sum_y"] >= 0).all())
-    compare = compare_proportions if yes_or_no else compare_means
-    return compare(units, metric=metric, confidence=confidence, **arms)
-
-
-def _adjust(groups: Groups, *, design: Design, rng: np.random.Generator, confidence: float) -> Effect | RefusedAnalysis:
-    found = attempt(
-        compare_randomised, groups, assignment=design.assignment, rng=rng, confidence=confidence, adjust=True
-    )
-    return found if isinstance(found, RefusedAnalysis) else found.effect
+    plain = (compare_proportions if yes_or_no else compare_means)(units, **arms)
+    adjusted = attempt(compare_adjusted, units, **arms)
+    beside = adjusted if isinstance(adjusted, RefusedAnalysis) else adjusted.effect
+    return Estimates(primary=plain, others={"members": plain, "adjusted": beside})

@@ -145,9 +145,7 @@ def count_trial(
     )
 
 
-def _count_units(
-    tables: Tables, retention: Counted, *, metrics: Sequence[str], day: int, **drawn: Any
-) -> Counted:
+def _count_units(tables: Tables, retention: Counted, *, metrics: Sequence[str], day: int, **drawn: Any) -> Counted:
     """Count all metrics; where ``outcomes`` do not say who is still here, the memberships do."""
     known = _list_metrics(tables, drawn["experiment_id"])
     asked = [metric for metric in metrics if metric in known or metric != STILL_HERE]
@@ -163,9 +161,7 @@ def _count_units(
 def _list_metrics(tables: Tables, experiment_id: str) -> set[str]:
     if not tables.has("outcomes", "value"):
         return set()
-    mine = tables.frame("outcomes").filter(
-        (nw.col("experiment_id") == experiment_id) & (nw.col("period") == "post")
-    )
+    mine = tables.frame("outcomes").filter((nw.col("experiment_id") == experiment_id) & (nw.col("period") == "post"))
     return set(mine.select("metric").unique().collect("pandas").to_native()["metric"])
 
 

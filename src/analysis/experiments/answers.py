@@ -1,0 +1,264 @@
+"""The further questions of ``02_incentive_experiments``: staying, money, what to plan next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isnan, nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import curves
+from analysis.errors import RefusalCode, RefusedAnalysis, attempt
+from analysis.experiments.clustered import compare_clustered
+from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use_pre_period
+from analysis.experiments.design import Design
+from analysis.experiments.effect import Effect
+from analysis.experiments.groups import estimate_icc, take_groups
+from analysis.experiments.money import (
+    BreakEven,
+    CostPerOutcome,
+    NetBenefit,
+    estimate_break_even,
+    estimate_cost_per_outcome,
+    estimate_moments,
+    estimate_net_benefit,
+)
+from analysis.experiments.power import Background, Needed, estimate_groups_needed, estimate_mde, take_background
+from analysis.experiments.pseudo import sum_pseudo_values
+from analysis.experiments.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Staying:
+    """How long members stayed after assignment, by arm.
+
+    Parameters
+    ----------
+    curve
+        One curve per arm, days since assignment; errors by group where groups were drawn.
+    effect
+        Difference of the restricted mean stay up to ``horizon_days``.
+    ends_day
+        The day on which the incentive ended, since assignment; nan where it is not said.
+    """
+
+    curve: curves.Curve
+    effect: Effect
+    horizon_days: int
+    ends_day: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Money:
+    """What the incentive cost, and what that bought.
+
+    Parameters
+    ----------
+    spent
+        In all.
+    per_member
+        Cost per member of the treated arm.
+    per_outcome, benefit, break_even
+        Cost of one more success with Fieller's set; value less cost per member; and the payment that would just pay.
+        A refusal says why one is missing.
+    """
+
+    spent: float
+    per_member: float
+    per_outcome: CostPerOutcome | RefusedAnalysis
+    benefit: NetBenefit | RefusedAnalysis
+    break_even: BreakEven | RefusedAnalysis
+    currency: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NextTime:
+    """What it would take to see the smallest effect worth having.
+
+    Parameters
+    ----------
+    effect
+        The margin of the design, or, without one, the effect that was estimated.
+    mde
+        Smallest effect that this design finds in four of five times.
+    needed
+        Groups (or members) for ``effect``; a refusal where no number would do.
+    """
+
+    effect: float
+    mde: float
+    needed: Needed | RefusedAnalysis
+    icc: float
+    design_effect: float
+    n: int
+    n_groups: int
+
+
+def estimate_staying(counts: pd.DataFrame, *, design: Design, treatment: str = "") -> Staying:
+    """Return the curves of staying since assignment and the difference of their restricted means.
+
+    Parameters
+    ----------
+    counts
+        ``[variant, unit_id, stratum, duration_days, n_events, n_censored, n_entered]`` of
+        :func:`analysis.summaries.count_retention`.
+
+    Raises
+    ------
+    RefusedAnalysis
+        An arm was not watched long enough, or the arms cannot be compared.
+    """
+    treatment = treatment or design.treatments[0]
+    rows = counts[counts["variant"].isin([design.control, treatment])]
+    watched = rows.groupby("variant")["duration_days"].max()
+    planned = _planned_days(design)
+    horizon = int(min(watched.min(), planned)) if np.isfinite(planned) else int(watched.min())
+    by_group = design.unit == "group"
+    curve = curves.estimate_survival(rows, by=("variant",), cluster="unit_id" if by_group else "")
+    compare = _compare_by_group if by_group else _compare_by_member
+    effect = compare(rows, design=design, treatment=treatment, horizon=horizon)
+    ends = nan
+    if design.incentive_ends_day is not None and design.started_day is not None:
+        ends = float(design.incentive_ends_day - design.started_day)
+    return Staying(curve=curve, effect=effect, horizon_days=horizon, ends_day=ends)
+
+
+def _planned_days(design: Design) -> float:
+    if design.started_day is None or design.stop_day is None:
+        return inf
+    return float(design.stop_day - design.started_day)
+
+
+def _compare_by_group(rows: pd.DataFrame, *, design: Design, treatment: str, horizon: int) -> Effect:
+    units = sum_pseudo_values(rows, variant="variant", group="unit_id", horizon_days=horizon)
+    groups = take_groups(units, metric="rmst_days", control=design.control, treatment=treatment, estimand="rmst_days")
+    return compare_clustered(groups, confidence=1 - design.alpha)
+
+
+def _compare_by_member(rows: pd.DataFrame, *, design: Design, treatment: str, horizon: int) -> Effect:
+    found = curves.estimate_rmst(rows, horizon_days=horizon, by=("variant",)).set_index("variant")
+    mean, error = found["rmst_days"], found["std_error"]
+    spread = float(np.hypot(error[treatment], error[design.control]))
+    estimate = float(mean[treatment] - mean[design.control])
+    quantile = float(stats.norm.isf(design.alpha / 2))
+    return Effect(
+        metric="rmst_days",
+        estimand="rmst_days",
+        control=design.control,
+        treatment=treatment,
+        mean_control=float(mean[design.control]),
+        mean_treatment=float(mean[treatment]),
+        estimate=estimate,
+        std_error=spread,
+        df=inf,
+        ci_low=estimate - quantile * spread,
+        ci_high=estimate + quantile * spread,
+        p_value=float(2 * stats.norm.sf(abs(estimate / spread))) if spread > 0 else nan,
+        confidence=1 - design.alpha,
+        n_control=int(found["n"][design.control]),
+        n_treatment=int(found["n"][treatment]),
+        method="restricted mean of Kaplan-Meier, normal",
+    )
+
+
+def estimate_money(
+    costs: pd.DataFrame, *, verdict: Verdict, design: Design, treatment: str = "", value: float = nan
+) -> Money:
+    """Return what the incentive cost and bought, at the level and degrees of freedom of the verdict.
+
+    Parameters
+    ----------
+    costs
+        The primary metric with its cost, of :func:`analysis.summaries.count_with_costs`.
+    value
+        What one more success is worth; by default the design's.
+    """
+    treatment = treatment or design.treatments[0]
+    value = design.value_per_member if isnan(value) or value == 0 else value
+    df = inf if isnan(verdict.effect.df) else verdict.effect.df
+    moments = estimate_moments(costs, control=design.control, treatment=treatment, df=df, direction=design.direction)
+    treated = costs[costs["variant"] == treatment]
+    per_member = float(treated["sum_d"].sum() / treated["n_assigned"].sum())
+    level: dict[str, Any] = {"confidence": verdict.confidence}
+    unknown = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "experiments", "column": "value_per_member"})
+    return Money(
+        spent=float(treated["sum_d"].sum()),
+        per_member=per_member,
+        per_outcome=attempt(estimate_cost_per_outcome, moments, **level),
+        benefit=unknown if isnan(value) else estimate_net_benefit(moments, value=value, **level),
+        break_even=unknown if isnan(value) else estimate_break_even(moments, value=value, **level),
+        currency=design.currency,
+        value=value,
+    )
+
+
+def plan_next(units: pd.DataFrame, *, verdict: Verdict, design: Design, treatment: str = "") -> NextTime:
+    """Return what the next experiment of this kind would need.
+
+    Parameters
+    ----------
+    units
+        Units frame with the primary metric.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Too few groups to tell how alike their members are.
+    """
+    treatment = treatment or design.treatments[0]
+    own = units[(units["metric"] == design.primary_metric) & units["variant"].isin([design.control, treatment])]
+    effect = abs(verdict.estimate) if isnan(design.margin) or design.margin == 0 else design.margin
+    if design.unit == "group":
+        like = estimate_icc(own)
+        background, icc, inflated = take_background(like), like.icc, like.design_effect
+        arms = own.groupby("variant")["unit_id"].nunique()
+    else:
+        arms = own.groupby("variant")["n"].sum()
+        mean = own["sum_y"].sum() / own["n"].sum()
+        background = Background(sd=float(np.sqrt(max(own["sum_yy"].sum() / own["n"].sum() - mean**2, 0.0))))
+        icc, inflated = nan, 1.0
+    at_hand = {"n_control": int(arms[design.control]), "n_treatment": int(arms[treatment])}
+    return NextTime(
+        effect=effect,
+        mde=estimate_mde(background, **at_hand, alpha=design.alpha),
+        needed=attempt(
+            estimate_groups_needed,
+            background,
+            effect=effect,
+            groups_at_hand=sum(at_hand.values()),
+            alpha=design.alpha,
+        ),
+        icc=icc,
+        design_effect=inflated,
+        n=int(own["n"].sum()),
+        n_groups=sum(at_hand.values()) if design.unit == "group" else 0,
+    )
+
+
+def cry_wolf(units: pd.DataFrame, *, design: Design, rng: np.random.Generator, treatment: str = "") -> FalseAlarms:
+    """Return how often each method would find an effect on these very groups before anything was done.
+
+    The first metric with figures from before is taken.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``DRAWN_BY_MEMBER``: there are no groups to draw again; ``NO_PRE_PERIOD``.
+    """
+    if design.unit == "member":
+        raise RefusedAnalysis(RefusalCode.DRAWN_BY_MEMBER)
+    known = units.groupby("metric", sort=False)["sum_x"].apply(lambda sums: sums.notna().all() and sums.ne(0).any())
+    if not known.any():
+        raise RefusedAnalysis(RefusalCode.NO_PRE_PERIOD, {"metric": design.primary_metric})
+    metric = str(known[known].index[0])
+    groups = take_groups(
+        use_pre_period(units[units["metric"] == metric]),
+        metric=metric,
+        control=design.control,
+        treatment=treatment or design.treatments[0],
+    )
+    return estimate_false_alarms(groups, assignment=design.assignment, rng=rng, alpha=design.alpha)
