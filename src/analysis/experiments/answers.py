@@ -28,7 +28,7 @@ from analysis.experiments.money import (
 )
 from analysis.experiments.power import Background, Needed, estimate_groups_needed, estimate_mde, take_background
 from analysis.experiments.pseudo import sum_pseudo_values
-from analysis.experiments.verdict import Verdict
+from analysis.experiments.verdict import Estimates, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,7 +166,13 @@ def _compare_by_member(rows: pd.DataFrame, *, design: Design, treatment: str, ho
 
 
 def estimate_money(
-    costs: pd.DataFrame, *, verdict: Verdict, design: Design, treatment: str = "", value: float = nan
+    costs: pd.DataFrame,
+    *,
+    found: Estimates,
+    verdict: Verdict,
+    design: Design,
+    treatment: str = "",
+    value: float = nan,
 ) -> Money:
     """Return what the incentive cost and bought, at the level and degrees of freedom of the verdict.
 
@@ -174,12 +180,14 @@ def estimate_money(
     ----------
     costs
         The primary metric with its cost, of :func:`analysis.summaries.count_with_costs`.
+    found
+        Where the lots decide, they have no degrees of freedom; those of CR2 on the same groups stand in.
     value
         What one more success is worth; by default the design's.
     """
     treatment = treatment or design.treatments[0]
     value = design.value_per_member if isnan(value) or value == 0 else value
-    df = inf if isnan(verdict.effect.df) else verdict.effect.df
+    df = verdict.effect.df if found.groups is None else found.groups.average_member.df
     moments = estimate_moments(costs, control=design.control, treatment=treatment, df=df, direction=design.direction)
     treated = costs[costs["variant"] == treatment]
     per_member = float(treated["sum_d"].sum() / treated["n_assigned"].sum())

@@ -31,6 +31,8 @@ class Estimates:
     others
         Shown beside it, by name: ``members`` (average member), ``groups`` (average group), ``lots`` (randomisation
         inference), ``adjusted`` (for the time before); a refusal says why one is missing.
+    is_share
+        Whether the outcome is a yes or no, so that effects are fractions.
     lots, groups
         The randomisation test with what its design can reach, and all else that groups allow; None where members were
         drawn.
@@ -38,6 +40,7 @@ class Estimates:
 
     primary: Effect
     others: dict[str, Effect | RefusedAnalysis]
+    is_share: bool
     lots: Randomisation | None = None
     groups: GroupComparison | None = None
 
@@ -76,12 +79,15 @@ class Verdict:
         Least effect worth having; 0 where none was set.
     looks
         The looks so far; a refusal where none was planned.
+    is_share
+        Whether the outcome is a yes or no.
     """
 
     decision: Decision
     effect: Effect
     margin: float
     looks: Looks | RefusedAnalysis
+    is_share: bool
     method: str
     warnings: tuple[Any, ...] = ()
 
@@ -144,8 +150,10 @@ def estimate_effects(
         The arms cannot be compared at all.
     """
     metric, treatment = metric or design.primary_metric, treatment or design.treatments[0]
+    own = units[units["metric"] == metric]
+    is_share = bool(np.isclose(own["sum_y"], own["sum_yy"]).all()) and bool((own["sum_y"] >= 0).all())
     if design.unit == "member":
-        return _compare_members(units, metric=metric, design=design, treatment=treatment)
+        return _compare_members(units, metric=metric, design=design, treatment=treatment, is_share=is_share)
     asked: dict[str, Any] = {"design": design, "metric": metric, "treatment": treatment}
     plain = compare_groups(units, rng=rng, **asked)
     adjusted = attempt(compare_groups, units, rng=rng, adjust=True, **asked)
@@ -155,7 +163,9 @@ def estimate_effects(
         "groups": plain.average_group,
         "adjusted": adjusted if isinstance(adjusted, RefusedAnalysis) else adjusted.primary,
     }
-    return Estimates(primary=plain.primary, others=others, lots=plain.randomised_member, groups=plain)
+    return Estimates(
+        primary=plain.primary, others=others, is_share=is_share, lots=plain.randomised_member, groups=plain
+    )
 
 
 def judge(
@@ -204,6 +214,7 @@ def judge(
         effect=effect,
         margin=margin,
         looks=looks,
+        is_share=found.is_share,
         method=effect.method,
         warnings=effect.warnings,
     )
@@ -223,16 +234,16 @@ def _decide(effect: Effect, *, up: bool, margin: float, more: bool) -> Decision:
     return "keep" if more else "undecided"
 
 
-def _compare_members(units: pd.DataFrame, *, metric: str, design: Design, treatment: str) -> Estimates:
-    own = units[units["metric"] == metric]
+def _compare_members(
+    units: pd.DataFrame, *, metric: str, design: Design, treatment: str, is_share: bool
+) -> Estimates:
     arms: dict[str, Any] = {
         "metric": metric,
         "control": design.control,
         "treatment": treatment,
         "confidence": 1 - design.alpha,
     }
-    yes_or_no = bool(np.isclose(own["sum_y"], own["sum_yy"]).all()) and bool((own["sum_y"] >= 0).all())
-    plain = (compare_proportions if yes_or_no else compare_means)(units, **arms)
+    plain = (compare_proportions if is_share else compare_means)(units, **arms)
     adjusted = attempt(compare_adjusted, units, **arms)
     beside = adjusted if isinstance(adjusted, RefusedAnalysis) else adjusted.effect
-    return Estimates(primary=plain, others={"members": plain, "adjusted": beside})
+    return Estimates(primary=plain, others={"members": plain, "adjusted": beside}, is_share=is_share)

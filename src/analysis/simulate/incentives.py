@@ -181,7 +181,7 @@ def _describe(tried: Incentive, p: Parameters) -> pd.DataFrame:
                 "metrics": "active_days;spend",
                 "guardrails": "spend:up:3",
                 "direction": "up",
-                "margin": 0.01,
+                "margin": 0.03,
                 "alpha": 0.05,
                 "started_at": date(day_of(tried.first)),
                 "incentive_ends_at": date(day_of(tried.last)),
