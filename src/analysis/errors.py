@@ -80,7 +80,6 @@ class WarningCode(StrEnum):
     MISSING_DIFFERS = "missing_differs"
 
 
-
 class RefusalCode(StrEnum):
     """Why a question has no answer; the words stand in ``labels`` under ``refusal``."""
 

@@ -12,23 +12,26 @@ from scipy import stats
 
 from analysis import curves
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
+from analysis.experiments.aftermath import Aftermath, Novelty, check_after, check_novelty
+from analysis.experiments.checks import CountCheck, SplitCheck, check_groups, check_member_counts, check_split
 from analysis.experiments.clustered import compare_clustered
+from analysis.experiments.costs import estimate_moments
 from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use_pre_period
 from analysis.experiments.design import Design
 from analysis.experiments.effect import Effect
 from analysis.experiments.groups import estimate_icc, take_groups
+from analysis.experiments.missing import MissingCheck, check_missing
 from analysis.experiments.money import (
     BreakEven,
     CostPerOutcome,
     NetBenefit,
     estimate_break_even,
     estimate_cost_per_outcome,
-    estimate_moments,
     estimate_net_benefit,
 )
 from analysis.experiments.power import Background, Needed, estimate_groups_needed, estimate_mde, take_background
 from analysis.experiments.pseudo import sum_pseudo_values
-from analysis.experiments.verdict import Estimates, Verdict
+from analysis.experiments.verdict import Estimates, Verdict, estimate_effects
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +99,109 @@ class NextTime:
     design_effect: float
     n: int
     n_groups: int
+
+
+def estimate_others(
+    units: pd.DataFrame | RefusedAnalysis, *, design: Design | RefusedAnalysis, rng: np.random.Generator
+) -> dict[str, Estimates | RefusedAnalysis]:
+    """Return the effect on every outcome but the primary one; nothing where the experiment itself was refused."""
+    if isinstance(design, RefusedAnalysis):
+        return {}
+    metrics = dict.fromkeys((*design.co_primaries, *design.metrics, *(rail.metric for rail in design.guardrails)))
+    return {
+        metric: attempt(estimate_effects, units, design=design, metric=metric, rng=rng)
+        for metric in metrics
+        if metric != design.primary_metric
+    }
+
+
+def estimate_payouts(exits: pd.DataFrame, *, design: Design, rng: np.random.Generator) -> Estimates:
+    """Return the effect on leaving within a week of being paid.
+
+    Parameters
+    ----------
+    exits
+        Of :func:`analysis.summaries.count_exits`.
+    """
+    return estimate_effects(exits, design=design, metric=str(exits["metric"].iloc[0]), rng=rng)
+
+
+def follow_days(
+    daily: pd.DataFrame | RefusedAnalysis, *, design: Design | RefusedAnalysis
+) -> tuple[Aftermath | RefusedAnalysis, Novelty | RefusedAnalysis]:
+    """Return what became of the effect on daily activity when the incentive ended, and while it ran.
+
+    Parameters
+    ----------
+    daily
+        Of :func:`analysis.summaries.count_days`, from the first day of the incentive on.
+    """
+    ends = attempt(_last_day, design)
+    if isinstance(design, RefusedAnalysis) or isinstance(daily, RefusedAnalysis) or isinstance(ends, RefusedAnalysis):
+        refused = next(it for it in (design, daily, ends) if isinstance(it, RefusedAnalysis))
+        return refused, refused
+    arms: dict[str, Any] = {
+        "control": design.control,
+        "treatment": design.treatments[0],
+        "confidence": 1 - design.alpha,
+    }
+    while_running = daily[daily["day"] <= ends]
+    return (
+        attempt(check_after, daily, ends_day=ends, **arms),
+        attempt(check_novelty, while_running, **arms),
+    )
+
+
+def _last_day(design: Design) -> int:
+    """Return the last day of the incentive, since its first."""
+    if design.incentive_ends_day is None or design.started_day is None:
+        raise RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "experiments", "column": "incentive_ends_at"})
+    return design.incentive_ends_day - design.started_day
+
+
+def check_drawing(
+    assigned: pd.DataFrame | RefusedAnalysis,
+    units: pd.DataFrame | RefusedAnalysis,
+    *,
+    design: Design | RefusedAnalysis,
+    rng: np.random.Generator,
+) -> tuple[SplitCheck | RefusedAnalysis, CountCheck | RefusedAnalysis | None]:
+    """Return whether units were drawn as planned; where groups were, also their members among other draws.
+
+    Parameters
+    ----------
+    assigned
+        Of :func:`analysis.summaries.count_assigned`.
+    units
+        Units frame.
+    """
+    if isinstance(design, RefusedAnalysis):
+        return design, None
+    if isinstance(assigned, RefusedAnalysis):
+        return assigned, None
+    if design.unit == "member":
+        counts = assigned.groupby("variant")["n_units"].sum().to_dict()
+        return attempt(check_split, counts, design=design), None
+    members = attempt(_count_among_draws, units, design=design, rng=rng)
+    return attempt(check_groups, assigned, design=design), members
+
+
+def _count_among_draws(units: pd.DataFrame, *, design: Design, rng: np.random.Generator) -> CountCheck:
+    own = units[units["metric"] == units["metric"].iloc[0]]
+    return check_member_counts(own, design=design, treatment=design.treatments[0], rng=rng)
+
+
+def check_outcomes(units: pd.DataFrame, *, design: Design) -> MissingCheck:
+    """Return how many outcomes of the primary metric are missing by arm."""
+    own = units[units["metric"] == design.primary_metric]
+    return check_missing(own, control=design.control, treatment=design.treatments[0])
+
+
+def list_looks(verdict: Verdict | RefusedAnalysis) -> pd.DataFrame | RefusedAnalysis:
+    """Return the looks so far, one row each; the refusal where none was planned."""
+    if isinstance(verdict, RefusedAnalysis):
+        return verdict
+    return verdict.looks if isinstance(verdict.looks, RefusedAnalysis) else verdict.looks.table
 
 
 def estimate_staying(counts: pd.DataFrame, *, design: Design, treatment: str = "") -> Staying:

@@ -234,9 +234,7 @@ def _decide(effect: Effect, *, up: bool, margin: float, more: bool) -> Decision:
     return "keep" if more else "undecided"
 
 
-def _compare_members(
-    units: pd.DataFrame, *, metric: str, design: Design, treatment: str, is_share: bool
-) -> Estimates:
+def _compare_members(units: pd.DataFrame, *, metric: str, design: Design, treatment: str, is_share: bool) -> Estimates:
     arms: dict[str, Any] = {
         "metric": metric,
         "control": design.control,

@@ -33,7 +33,7 @@ TOLERATED = 0.07
 """A method that finds an effect in more than so many of a hundred draws without one is not to be trusted here."""
 
 
-def describe_verdict(result: Verdict | RefusedAnalysis, *, design: Design | RefusedAnalysis) -> Finding:
+def describe_decision(result: Verdict | RefusedAnalysis, *, design: Design | RefusedAnalysis) -> Finding:
     """Return the headline: the decision, the effect and its interval, and how long after the incentive it was read."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("incentive.verdict", result)
@@ -189,9 +189,10 @@ def describe_benefit(result: Money | RefusedAnalysis) -> Finding:
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("incentive.benefit", result)
     benefit, even = result.benefit, result.break_even
-    if isinstance(benefit, RefusedAnalysis) or isinstance(even, RefusedAnalysis):
-        refused = benefit if isinstance(benefit, RefusedAnalysis) else even
-        return describe_refusal("incentive.benefit", refused)
+    if isinstance(benefit, RefusedAnalysis):
+        return describe_refusal("incentive.benefit", benefit)
+    if isinstance(even, RefusedAnalysis):
+        return describe_refusal("incentive.benefit", even)
     sure = "gain" if benefit.ci_low > 0 else "loss" if benefit.ci_high < 0 else "unsure"
     return make_finding(
         "incentive.benefit",
@@ -221,7 +222,9 @@ def describe_split(
         labels.both("incentive.arm", name=_named("level", row["variant"]), n=row["n"])
         for row in result.table.groupby("variant", sort=False)["n"].sum().reset_index().to_dict("records")
     ]
-    listed = {locale: labels.text("unit.and_then", locale).join(arm[locale] for arm in arms) for locale in labels.LOCALES}
+    listed = {
+        locale: labels.text("unit.and_then", locale).join(arm[locale] for arm in arms) for locale in labels.LOCALES
+    }
     kind = "wrong" if result.mismatch else "right"
     beside = "groups" if isinstance(counts, CountCheck) else "members"
     return make_finding(
@@ -262,15 +265,15 @@ def describe_both_arms(both: tuple[int, int] | RefusedAnalysis, *, without: Esti
     if isinstance(both, RefusedAnalysis):
         return describe_refusal("incentive.both_arms", both)
     n, members = both
-    known = not isinstance(without, RefusedAnalysis)
+    alone = "" if isinstance(without, RefusedAnalysis) else _interval(without.primary, is_share=without.is_share)
     return Finding(
         id="incentive.both_arms",
         status=Status.REVIEW if n and members and n / members > TOLERATED else Status.PASS,
         sentence=labels.both(
-            "incentive.both_arms." + ("some" if n and known else "none" if not n else "alone"),
+            "incentive.both_arms." + ("none" if not n else "some" if alone else "alone"),
             n=n,
             members=members,
-            without=_interval(without.primary, is_share=without.is_share) if known else "",
+            without=alone,
         ),
         estimate=n,
         n=members,
@@ -296,7 +299,7 @@ def describe_later(later: pd.DataFrame | RefusedAnalysis, *, design: Design | Re
     )
 
 
-def describe_exits(result: Estimates | RefusedAnalysis) -> Finding:
+def describe_payouts(result: Estimates | RefusedAnalysis) -> Finding:
     """Return whether more left within a week of being paid."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("incentive.exits", result)
@@ -323,7 +326,9 @@ def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str) -> Find
         effect,
         status=Status.PASS,
         sentence=labels.both(
-            f"incentive.metric.{sure}", metric=_named("metric", metric), effect=_interval(effect, is_share=result.is_share)
+            f"incentive.metric.{sure}",
+            metric=_named("metric", metric),
+            effect=_interval(effect, is_share=result.is_share),
         ),
         group=metric,
         unit="fraction" if result.is_share else "per member",
@@ -349,7 +354,7 @@ def describe_alarms(result: FalseAlarms | RefusedAnalysis) -> Finding:
     )
 
 
-def describe_next(result: NextTime | RefusedAnalysis, *, verdict: Verdict | RefusedAnalysis) -> Finding:
+def describe_plan(result: NextTime | RefusedAnalysis, *, verdict: Verdict | RefusedAnalysis) -> Finding:
     """Return how many groups the smallest effect worth having takes: groups, not members."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("incentive.next", result)
@@ -374,6 +379,11 @@ def describe_next(result: NextTime | RefusedAnalysis, *, verdict: Verdict | Refu
         unit="groups" if by_group else "members",
         n=result.n,
     )
+
+
+def name_effect(result: Estimates | RefusedAnalysis) -> str:
+    """Return the column in which a table writes an effect: of 100, or in the outcome's own unit."""
+    return "effect_figure" if isinstance(result, RefusedAnalysis) or not result.is_share else "effect_share"
 
 
 def list_incentive_tiles(

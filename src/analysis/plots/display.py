@@ -37,8 +37,14 @@ WAYS = {
     **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
     **dict.fromkeys(("first_day", "last_day"), "date"),
     **dict.fromkeys(("by", "about"), "column"),
+    **dict.fromkeys(("n_assigned", "missing", "n_bursts", "n_invited", "n_in_bursts", "n_units"), "n"),
+    **dict.fromkeys(("rate", "share", "planned_share"), "of100"),
+    **dict.fromkeys(("information", "z"), "d1"),
+    "nominal_p": "p",
     **dict.fromkeys(("group_id", "file", "name", "value"), ""),
     **{name: name for name in ("claim", "status", "table", "correction", "conclusion", "verdict", "blank")},
+    **{name: name for name in ("method", "metric")},
+    "variant": "level",
     **{"kind": "origin", "distribution": "shape", "reason": "reason"},
 }
 """How a column is written: a number by this spec, a string by its name under this key of the catalogue."""
@@ -54,6 +60,8 @@ INTERVALS = {
     "year_interval": ("unit.interval_of100", "share_year", "year_low", "year_high"),
     "active_interval": ("unit.interval_of100", "survival", "ci_low", "ci_high"),
     "mean_interval": ("unit.interval_d1", "rmst_days", "rmst_low", "rmst_high"),
+    "effect_share": ("incentive.interval.share", "estimate", "ci_low", "ci_high"),
+    "effect_figure": ("incentive.interval.figure", "estimate", "ci_low", "ci_high"),
     "rmst_interval": ("unit.interval_days", "difference_rmst", "ci_low_rmst", "ci_high_rmst"),
 }
 """Columns that are made here of three: an estimate and its interval in one cell."""

@@ -39,6 +39,7 @@ from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_cen
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 from analysis.summaries.thresholds import THRESHOLDS, ThresholdCounts, count_silences, count_thresholds
+from analysis.summaries.trial import TrialCounts, count_trial, find_experiment
 from analysis.summaries.visits import count_visits
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Run",
     "Tables",
     "ThresholdCounts",
+    "TrialCounts",
     "add_cohort",
     "add_early_activity",
     "check_assignments",
@@ -87,6 +89,7 @@ __all__ = [
     "count_silences",
     "count_stays",
     "count_thresholds",
+    "count_trial",
     "count_units",
     "count_visits",
     "count_winsorised",
@@ -96,6 +99,7 @@ __all__ = [
     "find_caps",
     "find_costs",
     "find_cut",
+    "find_experiment",
     "find_followup_end",
     "find_holidays",
     "find_known_day",

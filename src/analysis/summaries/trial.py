@@ -90,59 +90,97 @@ def _plain(row: pd.Series) -> dict[str, Any]:
     return {str(name): value for name, value in row.items() if not pd.isna(value)}
 
 
-def count_trial(
-    tables: Tables,
-    *,
-    experiment_id: str,
-    unit: str,
-    metrics: Sequence[str],
-    assignment: str,
-    last_day: int,
-    started_day: int,
-    churn: Churn,
-) -> TrialCounts:
-    """Count everything that the page of one experiment needs.
+def count_trial(tables: Tables, *, design: Any, churn: Churn) -> TrialCounts:
+    """Count everything that the page of one experiment needs; where the design was refused, so is everything.
 
     Parameters
     ----------
-    experiment_id, unit, assignment
-        Of its design.
-    metrics
-        Outcomes, the primary first. ``still_here`` is read off the memberships where ``outcomes`` do not hold it.
-    started_day, last_day
-        First day of the incentive, and the day on which success is read.
+    design
+        :class:`analysis.experiments.Design`, or why there is none. The outcome ``still_here`` is read off the memberships where ``outcomes`` do
+        not hold it: there at the end of the follow-up, by the definition of ``churn``.
     churn
         The definition of leaving.
+    """
+    assigned = attempt(_count_drawn, tables, design)
+    if isinstance(design, RefusedAnalysis) or isinstance(assigned, RefusedAnalysis):
+        return _refuse_all(design if isinstance(design, RefusedAnalysis) else assigned)
+    who: dict[str, Any] = {"experiment_id": design.experiment_id, "unit": design.unit}
+    drawn: dict[str, Any] = {**who, "strata": _find_strata(tables, design)}
+    first, last = _find_days(tables, design, assigned)
+    retention = attempt(count_retention, tables, churn=churn, **drawn)
+    metrics = tuple(dict.fromkeys((design.primary_metric, *design.metrics)))
+    return TrialCounts(
+        **who,
+        assigned=assigned,
+        units=_count_units(tables, retention, metrics=metrics, day=last - first, **drawn),
+        without=attempt(_count_unmixed, tables, design),
+        both_arms=attempt(_count_both, tables, design),
+        retention=retention,
+        daily=attempt(count_days, tables, **who, first=0, last=last - first),
+        costs=attempt(count_with_costs, tables, metric=metrics[0], **drawn),
+        exits=attempt(count_exits, tables, churn=churn, **drawn),
+        invited=attempt(count_invited, tables, **who, first=-DAYS_BEFORE, last=last - first),
+        later=attempt(_count_later, tables, design, days=last - first + 1),
+    )
+
+
+def _refuse_all(refused: RefusedAnalysis) -> TrialCounts:
+    names = ("assigned", "units", "without", "both_arms", "retention", "daily", "costs", "exits", "invited", "later")
+    return TrialCounts(experiment_id="", unit="", **dict.fromkeys(names, refused))
+
+
+def _count_drawn(tables: Tables, design: Any) -> pd.DataFrame:
+    check_assignments(tables, experiment_id=design.experiment_id, unit=design.unit)
+    strata = _find_strata(tables, design)
+    return count_assigned(tables, experiment_id=design.experiment_id, unit=design.unit, strata=strata)
+
+
+def _by_group(design: Any) -> dict[str, Any]:
+    """Return what names the groups of an experiment.
 
     Raises
     ------
     RefusedAnalysis
-        No list of who was drawn, or one that contradicts itself.
+        ``DRAWN_BY_MEMBER``.
     """
-    check_assignments(tables, experiment_id=experiment_id, unit=unit)
-    named = {"stratified": "stratum", "paired": "pair"}.get(assignment, "")
-    strata = named if named and tables.has("assignments", named) else ""
-    who: dict[str, Any] = {"experiment_id": experiment_id, "unit": unit}
-    drawn: dict[str, Any] = {**who, "strata": strata}
-    retention = attempt(count_retention, tables, churn=churn, **drawn)
-    by_group = unit == "group"
-    days = {"first": 0, "last": last_day - started_day}
-    primary = metrics[0]
-    return TrialCounts(
-        **who,
-        assigned=attempt(count_assigned, tables, **drawn),
-        units=_count_units(tables, retention, metrics=metrics, day=last_day - started_day, **drawn),
-        without=attempt(_count_unmixed, tables, primary, **drawn) if by_group else _only_by_group(),
-        both_arms=attempt(count_both_arms, tables, experiment_id=experiment_id) if by_group else _only_by_group(),
-        retention=retention,
-        daily=attempt(count_days, tables, **who, **days),
-        costs=attempt(count_with_costs, tables, metric=primary, **drawn),
-        exits=attempt(count_exits, tables, churn=churn, **drawn),
-        invited=attempt(count_invited, tables, **who, first=-DAYS_BEFORE, last=days["last"]),
-        later=attempt(count_later_joiners, tables, experiment_id=experiment_id, days=days["last"] + 1, strata=strata)
-        if by_group
-        else _only_by_group(),
+    if design.unit != "group":
+        raise RefusedAnalysis(RefusalCode.DRAWN_BY_MEMBER)
+    return {"experiment_id": design.experiment_id}
+
+
+def _count_both(tables: Tables, design: Any) -> tuple[int, int]:
+    return count_both_arms(tables, **_by_group(design))
+
+
+def _count_later(tables: Tables, design: Any, *, days: int) -> pd.DataFrame:
+    return count_later_joiners(tables, **_by_group(design), days=days, strata=_find_strata(tables, design))
+
+
+def _count_unmixed(tables: Tables, design: Any) -> pd.DataFrame:
+    strata = _find_strata(tables, design)
+    return count_outcomes(
+        tables,
+        **_by_group(design),
+        unit="group",
+        metrics=[design.primary_metric],
+        strata=strata,
+        both_arms="drop",
+        check=False,
     )
+
+
+def _find_strata(tables: Tables, design: Any) -> str:
+    named = {"stratified": "stratum", "paired": "pair"}.get(design.assignment, "")
+    return named if named and tables.has("assignments", named) else ""
+
+
+def _find_days(tables: Tables, design: Any, assigned: pd.DataFrame) -> tuple[int, int]:
+    """Return the first day of the incentive, and the day on which success is read, as far as the tables reach."""
+    first = int(assigned["first_day"].min()) if design.started_day is None else design.started_day
+    last = design.stop_day
+    if last is None and design.incentive_ends_day is not None:
+        last = design.incentive_ends_day + design.outcome_days
+    return first, min(tables.as_of_day if last is None else last, tables.as_of_day)
 
 
 def _count_units(tables: Tables, retention: Counted, *, metrics: Sequence[str], day: int, **drawn: Any) -> Counted:
@@ -163,11 +201,3 @@ def _list_metrics(tables: Tables, experiment_id: str) -> set[str]:
         return set()
     mine = tables.frame("outcomes").filter((nw.col("experiment_id") == experiment_id) & (nw.col("period") == "post"))
     return set(mine.select("metric").unique().collect("pandas").to_native()["metric"])
-
-
-def _count_unmixed(tables: Tables, metric: str, **drawn: Any) -> pd.DataFrame:
-    return count_outcomes(tables, metrics=[metric], both_arms="drop", check=False, **drawn)
-
-
-def _only_by_group() -> RefusedAnalysis:
-    return RefusedAnalysis(RefusalCode.DRAWN_BY_MEMBER)

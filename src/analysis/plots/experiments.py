@@ -1,0 +1,89 @@
+"""The figures of ``02_incentive_experiments``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis import labels
+from analysis.curves import estimate_at
+from analysis.experiments import Estimates, FalseAlarms, Staying
+from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, styled
+
+
+@styled
+def plot_effects(found: Estimates, *, locale: str) -> Chart:
+    """Draw the effect by every method, with intervals; the one that decides stands out."""
+    table = found.table
+    figure, (axes,) = draw(height=1.1 + 0.34 * len(table))
+    for y, row in enumerate(table.to_dict("records")):
+        colour, width = (COLOURS[0], 3.0) if row["primary"] else (MUTED, 1.6)
+        low, high = (end if np.isfinite(end) else row["estimate"] for end in (row["ci_low"], row["ci_high"]))
+        axes.plot([low, high], [y, y], color=colour, linewidth=width, solid_capstyle="round")
+        axes.plot(row["estimate"], y, "o", color=colour, markersize=6 if row["primary"] else 4.5)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    names = [labels.name("method", method, locale) for method in table["method"]]
+    decides = labels.text("figure.effects.decides", locale)
+    axes.set_yticks(
+        range(len(table)),
+        [f"{name} ({decides})" if is_it else name for name, is_it in zip(names, table["primary"], strict=True)],
+    )
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    spec = "pts" if found.is_share else "signed1"
+    axes.xaxis.set_major_formatter(lambda value, _: labels.write(value, spec, locale))
+    axes.set_xlabel(labels.text("figure.effects." + ("x_share" if found.is_share else "x_figure"), locale))
+    axes.set_title(labels.text("figure.effects.title", locale))
+    first = names[int(table["primary"].to_numpy().argmax())]
+    return Chart(figure=figure, alt=labels.text("figure.effects.alt", locale, n=len(table), method=first))
+
+
+@styled
+def plot_staying(staying: Staying, *, locale: str) -> Chart:
+    """Draw how many are still here since the draw, one line per arm, and the day on which the incentive ended."""
+    figure, (axes,) = draw(height=3.0)
+    effect, horizon = staying.effect, staying.horizon_days
+    table = staying.curve.table
+    for arm, colour in ((effect.treatment, COLOURS[0]), (effect.control, COLOURS[1])):
+        own = table[(table["variant"] == arm) & (table["day"] <= horizon)]
+        days = np.r_[0, own["day"], horizon]
+        lines = [np.r_[1.0, own[name], own[name].iloc[-1]] for name in ("survival", "ci_low", "ci_high")]
+        axes.step(days, lines[0], where="post", color=colour, label=labels.name("level", arm, locale))
+        axes.fill_between(days, lines[1], lines[2], step="post", color=colour, alpha=0.13, linewidth=0)
+    lowest = table.loc[table["day"] <= horizon, "ci_low"].min()
+    axes.set_ylim(max(0.0, np.floor(10 * lowest) / 10), 1.0)
+    if np.isfinite(staying.ends_day):
+        axes.axvline(staying.ends_day, color=MUTED, linewidth=1, linestyle="--")
+        axes.text(staying.ends_day, 1.0, " " + labels.text("figure.staying.ends", locale), color=MUTED, va="top")
+    axes.yaxis.set_major_formatter(lambda value, _: labels.write(value, "of100", locale))
+    axes.set_xlabel(labels.text("figure.staying.x", locale))
+    axes.set_title(labels.text("figure.staying.title", locale))
+    axes.legend(loc="lower left")
+    at = estimate_at(staying.curve, days=(horizon,)).set_index("variant")["survival"]
+    return Chart(
+        figure=figure,
+        alt=labels.text(
+            "figure.staying.alt", locale, n=horizon, treated=at[effect.treatment], control=at[effect.control]
+        ),
+    )
+
+
+@styled
+def plot_alarms(alarms: FalseAlarms, *, locale: str) -> Chart:
+    """Draw how often each method finds an effect where there is none, against what was promised."""
+    table = alarms.table.dropna(subset="rate").reset_index(drop=True)
+    figure, (axes,) = draw(height=1.2 + 0.3 * len(table))
+    colours = [COLOURS[1] if rate > alarms.alpha + 3 * error + 0.01 else COLOURS[0]
+               for rate, error in zip(table["rate"], table["std_error"], strict=True)]  # fmt: skip
+    axes.barh(range(len(table)), table["rate"], color=colours, height=0.62)
+    axes.axvline(alarms.alpha, color=INK, linewidth=1, linestyle="--")
+    axes.text(alarms.alpha, -0.62, " " + labels.text("figure.alarms.promised", locale), color=MUTED, va="center")
+    axes.set_yticks(range(len(table)), [labels.name("method", method, locale) for method in table["method"]])
+    axes.set_ylim(len(table) - 0.5, -1.0)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.xaxis.set_major_formatter(lambda value, _: labels.write(value, "of100", locale))
+    axes.set_xlabel(labels.text("figure.alarms.x", locale))
+    axes.set_title(labels.text("figure.alarms.title", locale))
+    alt = labels.text("figure.alarms.alt", locale, n=len(table), alpha=alarms.alpha)
+    return Chart(figure=figure, alt=alt)
