@@ -201,7 +201,9 @@ def list_looks(verdict: Verdict | RefusedAnalysis) -> pd.DataFrame | RefusedAnal
     """Return the looks so far, one row each; the refusal where none was planned."""
     if isinstance(verdict, RefusedAnalysis):
         return verdict
-    return verdict.looks if isinstance(verdict.looks, RefusedAnalysis) else verdict.looks.table
+    if isinstance(verdict.looks, RefusedAnalysis):
+        return verdict.looks
+    return verdict.looks.table.rename(columns={"day": "look_day"})
 
 
 def estimate_staying(counts: pd.DataFrame, *, design: Design, treatment: str = "") -> Staying:

@@ -8,7 +8,7 @@ from math import inf, isfinite, isnan, nan
 import pandas as pd
 
 from analysis import labels
-from analysis.errors import RefusedAnalysis
+from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.experiments import (
     Aftermath,
     CountCheck,
@@ -142,7 +142,7 @@ def describe_after(result: Aftermath | RefusedAnalysis) -> Finding:
             high=change.ci_high,
         ),
         unit="fraction",
-        n=result.during.n_control + result.during.n_treatment,
+        warnings=_without_relative(change),
     )
 
 
@@ -156,6 +156,7 @@ def describe_novelty(result: Novelty | RefusedAnalysis) -> Finding:
         status=Status.REVIEW if result.fades else Status.PASS,
         sentence=labels.both("incentive.novelty." + ("fades" if result.fades else "steady")),
         unit="per day",
+        warnings=_without_relative(result.slope),
     )
 
 
@@ -408,6 +409,11 @@ def list_incentive_tiles(
     )
 
 
+def _without_relative(effect: Effect) -> tuple[WarningCode, ...]:
+    """Return the doubts about an effect of which no percent was asked for."""
+    return tuple(code for code in effect.warnings if code != WarningCode.NO_RELATIVE)
+
+
 def _days(design: Design | RefusedAnalysis) -> float:
     return nan if isinstance(design, RefusedAnalysis) else design.outcome_days
 
@@ -427,7 +433,10 @@ def _next(day: int | None) -> dict[str, str]:
 
 
 def _tell(value: float, verdict: Verdict) -> dict[str, str]:
-    return _amount(value, is_share=verdict.is_share)
+    """Write a figure for a tile, which has little room."""
+    if not isfinite(value):
+        return labels.both("unit.unknown")
+    return labels.both("incentive.tile." + ("share" if verdict.is_share else "figure"), value=value)
 
 
 def _amount(value: float, *, is_share: bool) -> dict[str, str]:

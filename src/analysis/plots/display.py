@@ -35,7 +35,7 @@ WAYS = {
     **dict.fromkeys(("difference_rmst", "rmst_difference"), "signed1"),
     **dict.fromkeys(("ratio", "hazard_ratio", "hazard_low", "hazard_high", "statistic"), "d2"),
     **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
-    **dict.fromkeys(("first_day", "last_day"), "date"),
+    **dict.fromkeys(("first_day", "last_day", "look_day"), "date"),
     **dict.fromkeys(("by", "about"), "column"),
     **dict.fromkeys(("n_assigned", "missing", "n_bursts", "n_invited", "n_in_bursts", "n_units"), "n"),
     **dict.fromkeys(("rate", "share", "planned_share"), "of100"),

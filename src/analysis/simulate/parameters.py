@@ -146,6 +146,16 @@ WINDOWS = (
 
 INCENTIVES = (
     Incentive(
+        experiment_id="tier-points",
+        unit="member",
+        platforms=("douyin", "xiaohongshu"),
+        first=dt.date(2026, 1, 12),
+        last=dt.date(2026, 2, 8),
+        while_running=0.60,
+        daily_cost=0.8,
+        value_per_member=40.0,
+    ),
+    Incentive(
         experiment_id="checkin-red-packets",
         unit="group",
         platforms=("wechat",),
@@ -156,18 +166,8 @@ INCENTIVES = (
         daily_cost=1.5,
         value_per_member=60.0,
     ),
-    Incentive(
-        experiment_id="tier-points",
-        unit="member",
-        platforms=("douyin", "xiaohongshu"),
-        first=dt.date(2026, 4, 6),
-        last=dt.date(2026, 5, 3),
-        while_running=0.60,
-        daily_cost=0.8,
-        value_per_member=40.0,
-    ),
 )
-"""One incentive by chat group, stratified by kind of group, and one by member."""
+"""One incentive by member, and one by chat group, stratified by kind of group."""
 
 PLATFORMS = ("wechat", "douyin", "xiaohongshu")
 SHARED_IDS = ("wechat", "xiaohongshu")
