@@ -200,6 +200,8 @@ def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str) -> str:
 def _cell(row: Mapping[Any, Any], name: str, language: str) -> str:
     if name in INTERVALS:
         key, value, low, high = INTERVALS[name]
+        if row[value] != row[value]:  # nan: what does not exist has no interval either
+            return labels.write(row[value], "n", language)
         return labels.text(key, language, value=row[value], low=row[low], high=row[high])
     way = WAYS.get(name, "level")
     if isinstance(row[name], str):
