@@ -14,6 +14,7 @@ module             holds
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
 ``guardrails``     several outcomes at once; ``segments`` for whom it worked
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
+``verdict``        the decision by the rule set beforehand; ``answers`` the page's further questions
 ``money``          cost per success, net benefit, break-even (``costs``: with the effect, by unit)
 ``power``          how many groups, or members, it takes; ``crywolf`` which method to believe
 =================  ===============================================================================
@@ -40,6 +41,7 @@ from analysis.experiments.answers import (
     estimate_payouts,
     estimate_staying,
     follow_days,
+    guard,
     list_looks,
     plan_next,
 )
@@ -184,6 +186,7 @@ __all__ = [
     "estimate_staying",
     "find_look",
     "follow_days",
+    "guard",
     "judge",
     "judge_looks",
     "list_looks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isnan, nan
 from typing import Any
@@ -20,6 +21,7 @@ from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use
 from analysis.experiments.design import Design
 from analysis.experiments.effect import Effect
 from analysis.experiments.groups import estimate_icc, take_groups
+from analysis.experiments.guardrails import check_guardrails
 from analysis.experiments.missing import MissingCheck, check_missing
 from analysis.experiments.money import (
     BreakEven,
@@ -113,6 +115,26 @@ def estimate_others(
         for metric in metrics
         if metric != design.primary_metric
     }
+
+
+def guard(
+    others: Mapping[str, Estimates | RefusedAnalysis], *, design: Design | RefusedAnalysis
+) -> pd.DataFrame | RefusedAnalysis:
+    """Hold the guardrails against their margins: one row each, see :func:`check_guardrails`.
+
+    Raises nothing: without guardrails, or where one could not be estimated, the refusal is returned.
+    """
+    if isinstance(design, RefusedAnalysis):
+        return design
+    found = [others[rail.metric] for rail in design.guardrails if rail.metric in others]
+    if not found:
+        return RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "experiments", "column": "guardrails"})
+    effects = []
+    for one in found:
+        if isinstance(one, RefusedAnalysis):
+            return one
+        effects.append(one.primary)
+    return attempt(check_guardrails, effects, design=design, confidence=1 - design.alpha)
 
 
 def estimate_payouts(exits: pd.DataFrame, *, design: Design, rng: np.random.Generator) -> Estimates:

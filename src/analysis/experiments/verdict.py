@@ -14,7 +14,8 @@ from analysis.experiments.design import Design
 from analysis.experiments.effect import Effect
 from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions
 from analysis.experiments.grouped import GroupComparison, compare_groups
-from analysis.experiments.looks import Looks, find_look, judge_looks
+from analysis.experiments.limits import check_design
+from analysis.experiments.looks import Looks, find_look, judge_looks, record_look
 from analysis.experiments.randomise import Randomisation
 
 Decision = Literal["ship", "keep", "stop", "undecided"]
@@ -197,8 +198,11 @@ def judge(
     RefusedAnalysis
         ``NO_LOOK_YET``: no planned look has come.
     """
+    limits = check_design(design, units, treatment=treatment, metrics=(design.primary_metric,))
+    if design.primary_metric in limits.refusals:
+        raise limits.refusals[design.primary_metric]
     effect = found.primary
-    looks = attempt(_look, effect, design=design, as_of_day=as_of_day)
+    looks = attempt(_look, found, design=design, as_of_day=as_of_day)
     more = False
     if isinstance(looks, RefusedAnalysis):
         if looks.code == RefusalCode.NO_LOOK_YET:
@@ -216,12 +220,16 @@ def judge(
         looks=looks,
         is_share=found.is_share,
         method=effect.method,
-        warnings=effect.warnings,
+        warnings=tuple(dict.fromkeys((*effect.warnings, *limits.warnings))),
     )
 
 
-def _look(effect: Effect, *, design: Design, as_of_day: int) -> Looks:
-    return judge_looks([(find_look(design, as_of_day=as_of_day), effect)], design=design)
+def _look(found: Estimates, *, design: Design, as_of_day: int) -> Looks:
+    """Hold the latest planned look against its boundary; the lots lend their p-value, CR2 its error."""
+    day = find_look(design, as_of_day=as_of_day)
+    known = found.primary if found.groups is None else found.groups.average_member
+    row = record_look(day, known, p_value=found.primary.p_value)
+    return judge_looks(pd.DataFrame([row]), design=design)
 
 
 def _decide(effect: Effect, *, up: bool, margin: float, more: bool) -> Decision:

@@ -337,6 +337,34 @@ def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str) -> Find
     )
 
 
+def describe_guardrails(table: pd.DataFrame | RefusedAnalysis) -> list[Finding]:
+    """Return one finding per guardrail: held, open or broken; nothing where none was set."""
+    if isinstance(table, RefusedAnalysis):
+        return []
+    status = {"held": Status.PASS, "open": Status.REVIEW, "broken": Status.FAIL}
+    return [
+        Finding(
+            id="incentive.guardrail",
+            status=status[row["state"]],
+            sentence=labels.both(
+                f"incentive.guardrail.{row['state']}",
+                metric=_named("metric", row["metric"]),
+                harm=row["harm"],
+                high=row["harm_high"],
+                margin=row["margin"],
+            ),
+            group=row["metric"],
+            estimate=row["harm"],
+            ci_low=row["harm_low"],
+            ci_high=row["harm_high"],
+            p_value=row["p_value"],
+            unit="per member",
+            method="non-inferiority",
+        )
+        for row in table.to_dict("records")
+    ]
+
+
 def describe_alarms(result: FalseAlarms | RefusedAnalysis) -> Finding:
     """Return which methods would have found an effect on these groups where there was none."""
     if isinstance(result, RefusedAnalysis):
