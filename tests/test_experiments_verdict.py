@@ -75,6 +75,11 @@ def units(seed: int = 1, *, lift: float = 0.2, groups: int = 12) -> pd.DataFrame
     )  # fmt: skip
 
 
+def members() -> pd.DataFrame:
+    sums = units().groupby("variant", as_index=False)[["n_assigned", "n", "sum_y", "sum_yy"]].sum()
+    return arrange(sums.assign(metric="still_here"))
+
+
 @pytest.mark.parametrize(
     ("found", "decision"),
     [
@@ -87,10 +92,10 @@ def units(seed: int = 1, *, lift: float = 0.2, groups: int = 12) -> pd.DataFrame
 )
 def test_the_rule_set_beforehand(found, decision):
     rng = np.random.default_rng(1)
-    assert judge(estimates(found), pd.DataFrame(), design=BY_MEMBER, as_of_day=150, rng=rng).decision == decision
+    assert judge(estimates(found), members(), design=BY_MEMBER, as_of_day=150, rng=rng).decision == decision
     less = replace(BY_MEMBER, direction="down")
     mirrored = effect(-found.estimate, -found.ci_high, -found.ci_low)
-    assert judge(estimates(mirrored), pd.DataFrame(), design=less, as_of_day=150, rng=rng).decision == decision
+    assert judge(estimates(mirrored), members(), design=less, as_of_day=150, rng=rng).decision == decision
 
 
 def test_while_a_look_is_to_come_the_test_goes_on_at_a_stricter_level():
