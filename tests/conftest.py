@@ -11,6 +11,8 @@ from memory_tables import MemoryTables
 
 ROOT = Path(__file__).resolve().parents[1]
 
+collect_ignore_glob = ["fixtures/*"]  # scripts that recorded figures of packages which the tests do not need
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

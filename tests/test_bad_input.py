@@ -335,7 +335,7 @@ class Live(HTMLParser):
         self.text += data
 
 
-def test_script_and_formula_in_names_arrive_inert_on_every_page(tmp_path: Path, kernel: Kernel) -> None:
+def test_script_and_formula_in_names_arrive_inert_on_every_page(tmp_path: Path, root: Path, kernel: Kernel) -> None:
     names = (json.dumps(SCRIPT), '"' + FORMULA.replace('"', '""') + '"')
     rows = "".join(f"m{i},2026-03-01,{names[i % 2]}\n" for i in range(40))
     (tmp_path / "members.csv").write_text("member_id,joined_at,channel_id\n" + rows, "utf-8")
@@ -350,7 +350,7 @@ def test_script_and_formula_in_names_arrive_inert_on_every_page(tmp_path: Path, 
     )
     assert run("report", file, "--into", tmp_path / "reports")[0] == 0
     pages = sorted((tmp_path / "reports/club/latest").glob("*.html"))
-    assert len(pages) == 7
+    assert len(pages) == 2 * len(list((root / "notebooks").glob("*.ipynb"))) + 3  # and the index
     for page in pages:
         live = Live(page.read_text("utf-8"))
         assert live.does == [], page.name

@@ -72,7 +72,11 @@ def test_plain_papermill_gives_the_same_results(sample: Path, root: Path, tmp_pa
     papermill.execute_notebook(str(source), None, parameters, cwd=str(root / "notebooks"), progress_bar=False)
     alone = json.loads((tmp_path / "01_churn_survival.results.json").read_text("utf-8"))
     ours = [record for record in results(sample).values() if record["notebook"] == "01_churn_survival"]
-    assert {(r["id"], r["group"]): r for r in alone} == {(r["id"], r["group"]): r for r in ours}
+    assert len(alone) == len(ours)
+    for one, other in zip(alone, ours, strict=True):
+        assert one.keys() == other.keys()
+        for name, value in one.items():  # to rounding: matrices are multiplied on as many threads as a process has
+            assert value == (pytest.approx(other[name], rel=1e-9) if isinstance(value, float) else other[name]), name
 
 
 def test_a_changed_parameter_changes_figures_and_sentences(sample: Path, root: Path, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_members_like_nobody_before_are_not_taken_for_a_reference(risk: SilenceR
 
 
 def test_out_of_time_each_tenth_comes_true(drawn: Landmarks, checked: RiskValidation):
-    """The quick form of simulations/test_risk.py: 1,600 members at the landmark, so that a tenth is known to ± 8 points."""
+    """The quick form of simulations/test_silence_risk.py: 1,600 members at the landmark, so that a tenth is known to ± 8 points."""
     found = checked
     print(found.tenths.round(3).to_string(index=False))  # noqa: T201
     assert found.n_landmarks == 12

@@ -49,7 +49,7 @@ def relate(
     --------
     >>> change = relate(0.20, 0.25, variance_control=0.0001, variance_treatment=0.0001, quantile=1.96)
     >>> round(change.estimate, 4), round(change.ci_low, 4), round(change.ci_high, 4)
-    (0.25, 0.1025, 0.4172)
+    (0.25, 0.1026, 0.4171)
     """
     noise = sqrt(variance_control) if variance_control > 0 else 0.0
     if not mean_control > 0:
