@@ -128,7 +128,6 @@ def describe_reasons(result: Reasons | RefusedAnalysis) -> Finding:
             here=result.here["survival"].iloc[0],
             shares={locale: [_share(row, locale) for row in named] for locale in labels.LOCALES},
         ),
-        group=first["reason"],
         at=result.day,
         estimate=first["incidence"],
         ci_low=first["ci_low"],
