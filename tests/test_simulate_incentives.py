@@ -11,7 +11,7 @@ import pytest
 
 from analysis.simulate import Parameters, Simulated, draw_community
 
-MANY = 16
+MANY = 8
 
 
 @cache
@@ -62,7 +62,7 @@ def test_only_the_treated_are_paid_and_only_while_it_runs():
 
 
 def test_arms_differ_by_the_truth():
-    """Mean over sixteen small communities: the observed difference, less the truth of each, is 0 within 3.5 errors.
+    """Mean over eight small communities: the observed difference, less the truth of each, is 0 within 3.5 errors.
 
     By group, an arm's mean leans on its few groups, so that one community alone says little.
     """
