@@ -13,7 +13,7 @@ FLOORS = (
     ("schema", "config"),
     ("intake", "simulate"),
     ("sample", "summaries", "inference", "curves"),
-    ("survival", "experiments", "quality"),
+    ("survival", "experiments", "planning", "quality"),
     ("findings", "plots"),
     ("reports",),
     ("cli",),

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import available_timezones
 
 import yaml
@@ -17,6 +17,8 @@ from analysis.schema import TABLES
 
 SETTINGS = "community.yml"
 """How a community's settings are called in its folder."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 Leaving = Literal["explicit", "first_silence", "last_seen"]
 """What counts as leaving: left the last group, first fell silent, or not seen since."""
@@ -133,10 +135,7 @@ class Community(_Section):
             A value outside its range.
         """
         chosen = {name: value for name, value in given.items() if value not in ("", 0, None)}
-        try:
-            return Churn(**{**self.churn.model_dump(), **chosen})
-        except ValidationError as error:
-            raise ConfigError("\n".join(_explain(Path("parameters"), fault) for fault in error.errors())) from None
+        return validate(Churn, {**self.churn.model_dump(), **chosen}, file=Path("parameters"))
 
     @property
     def tables_folder(self) -> Path:
@@ -160,6 +159,17 @@ def read_config(path: str | Path) -> Community:
         No such file, not YAML, an unknown key, or a value outside its range; all of them at once.
     """
     file = find_upwards(Path(path))
+    return validate(Community, {**read_yaml(file, start="community: NAME"), "path": file}, file=file)
+
+
+def read_yaml(file: Path, *, start: str) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds; ``start`` is how a file of this kind begins.
+
+    Raises
+    ------
+    ConfigError
+        Not plain YAML, not UTF-8, or not a mapping.
+    """
     try:
         data = yaml.load(file.read_text("utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
@@ -167,12 +177,22 @@ def read_config(path: str | Path) -> Community:
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: not in UTF-8. Save it again as UTF-8.") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{file}: holds no settings. Start with 'community: NAME'.")
+        raise ConfigError(f"{file}: holds no settings. Start with '{start}'.")
+    return data
+
+
+def validate(model: type[Model], data: dict[str, Any], *, file: Path) -> Model:
+    """Return the settings as one validated object.
+
+    Raises
+    ------
+    ConfigError
+        Everything that is wrong with them, by key.
+    """
     try:
-        return Community(**{**data, "path": file})
+        return model(**data)
     except ValidationError as error:
-        lines = [_explain(file, fault) for fault in error.errors()]
-        raise ConfigError("\n".join(lines)) from None
+        raise ConfigError("\n".join(_explain(file, fault) for fault in error.errors())) from None
 
 
 def find_upwards(path: Path) -> Path:
