@@ -96,18 +96,19 @@ class Role(_Part):
 
 
 class Channel(_Part):
-    """Where members come from: joins = ceiling · spend / (spend + half_at), from a task's end on.
+    """Where people come from: reached = ceiling · spend^s / (spend^s + half_at^s) a week, from a task's end on.
 
-    ``ceiling`` is the most members a week, ``half_at`` the weekly spend that brings half of them (Hill's curve with
-    exponent ``steepness``; above 1 it is S-shaped).
+    ``ceiling`` is the most people reached in a week, ``half_at`` the weekly spend that reaches half of them (Hill's curve;
+    with ``steepness`` s above 1 it is S-shaped). A channel without spending reaches ``unpaid`` people.
     """
 
     name: Words = Field(default_factory=dict)
     route: Name
-    weekly_spend: Quantity
-    ceiling: Quantity
-    half_at: Quantity
+    weekly_spend: Quantity = Quantity(value=0.0)
+    ceiling: Quantity = Quantity(value=0.0)
+    half_at: Quantity = Quantity(value=1.0)
     steepness: float = Field(1.0, ge=1, le=6)
+    unpaid: Quantity = Field(Quantity(value=0.0), description="people reached a week without any spending")
     opens_with: Name | None = Field(None, description="the task at whose end it opens; None: the plan's start")
     hazard_ratio: Quantity = Quantity(value=1.0)
     observed_spend: tuple[float, float] | None = Field(None, description="weekly spend seen so far: least and most")
@@ -218,6 +219,7 @@ class Scenario(_Part):
     weeks: int = Field(ge=1, le=520)
     currency: str = Field("CNY", pattern=r"^[A-Z]{3}$")
     members_now: Quantity = Field(Quantity(value=0.0), description="members present at the start")
+    active_now: Quantity = Field(Quantity(value=0.3), description="share of them that is active")
     tenure_now: tuple[float, ...] = Field((), description="their shares by weeks since joining; () reads the tables")
     budget: Quantity | None = None
     phases: dict[Name, Phase] = Field(default_factory=dict)
