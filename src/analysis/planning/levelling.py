@@ -1,8 +1,8 @@
 """Tasks done by as many people as there are: a serial schedule, the same rule in every world.
 
 Tasks are taken in one order: by their latest start on expected durations, so that those on the critical path come
-first. Each starts when all before it has ended, its phase is open and enough people of its role are free; what has
-started is not interrupted. Source: Kolisch (1996), Eur J Oper Res 90:320, the serial scheme with the latest-start rule.
+first. Each starts when all before it has ended, its phase is open and enough people of its role are free; what is planned
+when a phase opens is not put off by what a later phase brings. Source: Kolisch (1996), Eur J Oper Res 90:320, the serial scheme with the latest-start rule.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.planning.quantities import Floats
-from analysis.planning.schedule import Network, time_tasks
 from analysis.planning.scenario import Role, Task
+from analysis.planning.schedule import Network, time_tasks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,51 +66,57 @@ def prepare(network: Network, tasks: Mapping[str, Task], roles: Mapping[str, Rol
     )
 
 
-def level_tasks(
-    plan: Plan, durations: Mapping[str, Floats], *, opens: Mapping[str, Floats], names: frozenset[str] | None = None
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Return starts and ends of all tasks under the people there are, one value per world [weeks].
+class Progress:
+    """When tasks start and end in each world, phase by phase as these open [weeks since the plan's start].
 
-    Parameters
-    ----------
-    plan
-        Of :func:`prepare`.
-    durations
-        By task.
-    opens
-        By phase: when it opens; inf where it has not yet.
-    names
-        The tasks to place; None: all.
-
-    Returns
-    -------
-    start, end
-        By task; inf where a task cannot start.
+    Tasks of a phase get their people when it opens; what was planned before keeps them. ``start`` and ``end`` are
+    worlds × tasks in the network's order, inf for tasks whose time is not known yet.
     """
-    worlds = next(iter(durations.values())).shape[0] if durations else 0
-    free = {role: np.zeros((worlds, number)) for role, number in plan.capacity.items()}
-    start: dict[str, Floats] = {}
-    end: dict[str, Floats] = {}
-    for name in plan.priority:
-        if names is not None and name not in names:
-            continue
-        ready = np.broadcast_to(opens.get(plan.phase[name], np.zeros(1)), (worlds,))
-        for link in plan.network.before[name]:
-            if link.task in end:
-                ready = np.maximum(ready, end[link.task] + link.lag)
-        role = plan.role[name]
-        if role is None:
-            start[name] = np.maximum(ready, 0.0)
-        else:
-            start[name] = _take(free[role], plan.people[name], np.maximum(ready, 0.0), durations[name])
-        end[name] = start[name] + durations[name]
-    return start, end
 
+    def __init__(self, plan: Plan, durations: Floats) -> None:
+        self.plan = plan
+        self.durations = durations
+        worlds = len(durations)
+        self.column = {name: place for place, name in enumerate(plan.network.tasks)}
+        self.start = np.full(durations.shape, np.inf)
+        self.end = np.full(durations.shape, np.inf)
+        self.opened = {phase: np.full(worlds, np.inf) for phase in sorted(set(plan.phase.values()))}
+        self._free = {role: np.zeros((worlds, number)) for role, number in plan.capacity.items()}
 
-def _take(free: Floats, people: int, ready: Floats, duration: Floats) -> Floats:
-    """Give a task the people that are free first; ``free`` (worlds × people, sorted) is changed."""
-    start = np.maximum(ready, free[:, people - 1])
-    busy = np.where(np.isfinite(start), start + duration, free[:, people - 1])
-    free[:, :people] = np.where(np.isfinite(start)[:, None], busy[:, None], free[:, :people])
-    free.sort(axis=1)
-    return start
+    def open_phase(self, phase: str, worlds: np.ndarray, *, week: Floats | float) -> None:
+        """Open a phase in some worlds and place every task that can now be placed.
+
+        Parameters
+        ----------
+        phase
+            Its name; one without tasks opens too.
+        worlds
+            Rows of the worlds.
+        week
+            When, in all of them or in each.
+        """
+        self.opened.setdefault(phase, np.full(len(self.start), np.inf))[worlds] = week
+        for name in self.plan.priority:
+            self._place(name, worlds)
+
+    def _place(self, name: str, worlds: np.ndarray) -> None:
+        column = self.column[name]
+        before = self.plan.network.before[name]
+        ready = self.opened[self.plan.phase[name]][worlds]
+        for link in before:
+            ready = np.maximum(ready, self.end[worlds, self.column[link.task]] + link.lag)
+        now = np.isinf(self.start[worlds, column]) & np.isfinite(ready)
+        rows, ready = worlds[now], np.maximum(ready[now], 0.0)
+        if not len(rows):
+            return
+        duration = self.durations[rows, column]
+        role = self.plan.role[name]
+        if role is not None:
+            free = self._free[role][rows]
+            people = self.plan.people[name]
+            ready = np.maximum(ready, free[:, people - 1])
+            free[:, :people] = (ready + duration)[:, None]
+            free.sort(axis=1)
+            self._free[role][rows] = free
+        self.start[rows, column] = ready
+        self.end[rows, column] = ready + duration

@@ -27,7 +27,8 @@ STAGES = ("reached", "visited", "joined", "active", "bought")
 STEPS = tuple(f"{later}_per_{earlier}" for earlier, later in pairwise(STAGES))
 
 Metric = Literal["members", "active_members", "joins", "revenue", "margin", "cost", "finished"]
-"""What a gate or a target reads of a world in a week; ``finished`` is the share of the plan's tasks that are done."""
+"""What a gate or a target reads of a world at the end of a week: how many are there and active; joins, revenue, margin
+and cost since the plan's start; and the share of the plan's tasks that are done."""
 
 
 class _Part(BaseModel):
