@@ -12,18 +12,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import special
 
-from analysis.planning.aging import Aging
-from analysis.planning.draw import Draw
-from analysis.planning.levelling import Plan
+from analysis.errors import ConfigError
+from analysis.planning.aging import Aging, age_by_points
+from analysis.planning.draw import Draw, draw_plan, stratify
+from analysis.planning.levelling import prepare
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario
+from analysis.planning.schedule import order_tasks
+from analysis.planning.world import Given, Singles, World
 
 CHUNK = 2_048
 """Worlds in one chunk: its arrays stay in the cache."""
 
-SERIES = ("members", "active_members", "joins", "revenue", "margin", "cost", "wait_hours")
+DEFAULT_WORLDS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +55,7 @@ class Worlds:
     plan: Scenario
     draw: Draw
     tasks: tuple[str, ...]
-    series: Mapping[str, NDArray[np.float32]]
+    series: Mapping[str, Singles]
     start: Floats
     end: Floats
     opened: Mapping[str, Floats]
@@ -62,3 +65,116 @@ class Worlds:
     def n(self) -> int:
         """How many worlds."""
         return self.draw.n
+
+
+def run_plan(
+    plan: Scenario,
+    *,
+    seed: int,
+    n: int = DEFAULT_WORLDS,
+    aging: Aging | None = None,
+    now: Floats | None = None,
+) -> Worlds:
+    """Draw ``n`` worlds of a plan and live through them.
+
+    Parameters
+    ----------
+    plan
+        The scenario.
+    seed, n
+        The same seed, the same worlds.
+    aging
+        How members age, from the community's own curve; needed where the scenario's retention is ``from_members``.
+    now
+        Members present at the start by whole weeks since joining; None reads ``tenure_now``.
+
+    Raises
+    ------
+    ConfigError
+        Tasks that wait for one another, or no way to age.
+    """
+    schedule = prepare(order_tasks(plan.tasks), plan.tasks, plan.roles)
+    draw = draw_plan(plan, n=n, seed=seed)
+    tenure = _tenure(plan, now)
+    lived = _Lived(plan, draw, aging, weeks=len(tenure) + plan.weeks)
+    strikes = {name: _strike(plan, draw, name) for name in sorted(plan.risks)}
+
+    def live(first: int) -> World:
+        rows = slice(first, min(first + CHUNK, n))
+        values = {name: value[rows] for name, value in draw.values.items()}
+        values |= {name: np.full(rows.stop - rows.start, value) for name, value in draw.known.items()}
+        struck = {name: tuple(part[rows] for part in parts) for name, parts in strikes.items()}
+        return World(
+            Given(plan=plan, schedule=schedule, values=values, lived=lived[rows], now=tenure, strikes=struck)
+        ).run()
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        chunks = list(pool.map(live, range(0, n, CHUNK)))
+    return _gather(plan, draw, chunks, schedule.network.tasks)
+
+
+def _gather(plan: Scenario, draw: Draw, chunks: list[World], tasks: tuple[str, ...]) -> Worlds:
+    parts = sorted({part for chunk in chunks for part in chunk.held})
+    nowhere = [np.full(chunk.given.n, np.inf) for chunk in chunks]
+    phases = sorted({*plan.phases, *chunks[0].progress.opened})
+    return Worlds(
+        plan=plan,
+        draw=draw,
+        tasks=tasks,
+        series={name: np.concatenate([chunk.series[name] for chunk in chunks]) for name in chunks[0].series},
+        start=np.concatenate([chunk.progress.start for chunk in chunks]),
+        end=np.concatenate([chunk.progress.end for chunk in chunks]),
+        opened={
+            phase: np.concatenate(
+                [chunk.progress.opened.get(phase, shut) for chunk, shut in zip(chunks, nowhere, strict=True)]
+            )
+            for phase in phases
+        },
+        held={
+            part: np.concatenate([chunk.held.get(part, shut) for chunk, shut in zip(chunks, nowhere, strict=True)])
+            for part in parts
+        },
+    )
+
+
+def _tenure(plan: Scenario, now: Floats | None) -> Floats:
+    """Return the shares of those present by whole weeks since joining."""
+    stated = np.asarray(plan.tenure_now if now is None else now, float)
+    return stated / stated.sum() if stated.sum() > 0 else np.ones(1)
+
+
+class _Lived:
+    """Cumulative hazards of a slice of the worlds, made when they are asked for: all at once would fill the memory."""
+
+    def __init__(self, plan: Scenario, draw: Draw, aging: Aging | None, *, weeks: int) -> None:
+        self.aging, self.weeks = aging, weeks
+        if plan.retention.from_members:
+            if aging is None:
+                raise ConfigError(
+                    "retention.from_members needs a community whose churn can be estimated. Name one, or set it to false"
+                    " and give shares still there by day under retention.survival."
+                )
+            self.factors = aging.draw(draw.n, seed=draw.seed)
+        elif plan.retention.survival:
+            self.points = {day: draw[f"retention.survival.{day}"] for day in plan.retention.survival}
+        else:
+            raise ConfigError("retention.survival is empty. Give shares still there by day since joining.")
+
+    def __getitem__(self, rows: slice) -> Floats:
+        if self.aging is None or not hasattr(self, "factors"):
+            return age_by_points({day: share[rows] for day, share in self.points.items()}, weeks=self.weeks)
+        factors, last = self.factors[rows], len(self.aging.steps) - 1
+        ages = np.minimum(np.arange(self.weeks), last)
+        added = self.aging.steps[ages] * factors[:, self.aging.band[ages]]
+        first = self.aging.first * factors[:, :1]
+        return np.concatenate([first, first + added.cumsum(axis=1)], axis=1)
+
+
+def _strike(plan: Scenario, draw: Draw, name: str) -> tuple[np.ndarray, Floats, Floats]:
+    """Return whether a risk happens, in which week it begins, and how many it lasts, by world."""
+    risk = plan.risks[name]
+    last = plan.weeks - 1 if risk.to_week is None else min(risk.to_week, plan.weeks - 1)
+    happens = special.ndtr(stratify(draw.n, name=f"risks.{name}.happens", seed=draw.seed))
+    begins = special.ndtr(stratify(draw.n, name=f"risks.{name}.begins", seed=draw.seed))
+    first = np.floor(risk.from_week + begins * max(1, last - risk.from_week + 1))
+    return happens < draw[f"risks.{name}.chance"], first, np.maximum(np.round(draw[f"risks.{name}.weeks"]), 1.0)
