@@ -66,7 +66,7 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     Raises
     ------
     RefusedAnalysis
-        The curve is shorter than two weeks, or nobody has left.
+        The curve is shorter than two weeks, or falls to 0 in the first, or nobody has left.
     """
     table = curve.table
     reach = int(table["day"].max())
@@ -78,6 +78,8 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     known = (reach + 1) // DAYS
     shares = daily[: known * DAYS].reshape(known, DAYS).mean(axis=1)
     alive = int((shares > 0).sum())
+    if alive < 2:  # all have left within the first week: nothing is known of the next
+        raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": DAYS})
     lived = -np.log(shares[:alive])
     bands = np.searchsorted(BAND_WEEKS, np.arange(weeks), side="right") - 1
     steps = _extend(np.diff(lived), weeks)
@@ -101,7 +103,7 @@ def _extend(steps: Floats, weeks: int) -> Floats:
     return np.concatenate([steps[:weeks], np.full(max(0, weeks - len(steps)), last)])
 
 
-def _spread(events: Floats) -> Floats:
+def _spread(events: np.ndarray) -> Floats:
     spread = np.empty(len(events))
     pooled = 0.0
     for band, n in enumerate(events):

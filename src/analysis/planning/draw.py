@@ -1,7 +1,8 @@
 """One joint draw of everything that is unsure.
 
 Every quantity has its own stratified stream of normal scores, seeded by its name: taking a quantity out, or naming
-them in another order, changes no other, and two scenarios that share a quantity share its draws.
+them in another order, changes no other but those correlated with it, and two scenarios that share a quantity share its
+draws.
 
 Sources: McKay, Beckman & Conover (1979), Technometrics 21:239, Latin hypercube sampling; Iman & Conover (1982), Commun
 Stat Simul 11:311, rank correlations put on without touching the margins; Pearson (1907) for r = 2 sin(π ρ / 6); Higham
@@ -97,8 +98,7 @@ def draw_quantities(
     if names:
         linked = correlate(np.column_stack([scores[name] for name in names]), ranks=valid)
         scores |= {name: linked[:, place] for place, name in enumerate(names)}
-    given = stated != 0
-    moved = float(np.abs(valid - stated)[given].max(initial=0.0))
+    moved = max((_change(pair, names, valid) for pair in pairs), default=0.0)
     return Draw(
         n=n,
         seed=seed,
@@ -126,6 +126,8 @@ def correlate(scores: Floats, *, ranks: Floats) -> Floats:
     ranks
         A valid matrix of rank correlations.
     """
+    if len(scores) < 2:  # one world has no ranks
+        return scores
     wanted = np.linalg.cholesky(_lift(2 * np.sin(np.pi * ranks / 6)))
     found = np.linalg.cholesky(_lift(np.asarray(np.corrcoef(scores, rowvar=False))))
     target = scores @ np.linalg.solve(found, np.eye(len(ranks))).T @ wanted.T
@@ -167,6 +169,12 @@ def _fill(names: Sequence[str], pairs: Sequence[Correlation]) -> Floats:
         one, other = (names.index(name) for name in pair.between)
         matrix[one, other] = matrix[other, one] = pair.rank
     return matrix
+
+
+def _change(pair: Correlation, names: Sequence[str], valid: Floats) -> float:
+    """Return by how much the repair moved a stated rank correlation."""
+    one, other = (names.index(name) for name in pair.between)
+    return abs(float(valid[one, other]) - pair.rank)
 
 
 def _lift(matrix: Floats) -> Floats:

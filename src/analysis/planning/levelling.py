@@ -33,6 +33,8 @@ class Plan:
         By task: how many of its role it keeps busy, in whole people.
     capacity
         By role: how many there are.
+    touched
+        By phase: the tasks that its opening may let begin, its own and those after them, in order of priority.
     """
 
     network: Network
@@ -41,6 +43,7 @@ class Plan:
     role: Mapping[str, str | None]
     people: Mapping[str, int]
     capacity: Mapping[str, int]
+    touched: Mapping[str, tuple[str, ...]]
 
 
 def prepare(network: Network, tasks: Mapping[str, Task], roles: Mapping[str, Role]) -> Plan:
@@ -56,6 +59,13 @@ def prepare(network: Network, tasks: Mapping[str, Task], roles: Mapping[str, Rol
         first = min(ready, key=lambda name: (latest[name], name))
         priority.append(first)
         done.add(first)
+    touched: dict[str, tuple[str, ...]] = {}
+    for phase in sorted({task.phase for task in tasks.values()}):
+        held: set[str] = set()
+        for name in priority:
+            if tasks[name].phase == phase or waiting[name] & held:
+                held.add(name)
+        touched[phase] = tuple(name for name in priority if name in held)
     return Plan(
         network=network,
         priority=tuple(priority),
@@ -63,6 +73,7 @@ def prepare(network: Network, tasks: Mapping[str, Task], roles: Mapping[str, Rol
         role={name: task.role for name, task in tasks.items()},
         people={name: int(np.ceil(task.people)) for name, task in tasks.items()},
         capacity={name: int(role.people) for name, role in roles.items()},
+        touched=touched,
     )
 
 
@@ -96,7 +107,7 @@ class Progress:
             When, in all of them or in each.
         """
         self.opened.setdefault(phase, np.full(len(self.start), np.inf))[worlds] = week
-        for name in self.plan.priority:
+        for name in self.plan.touched.get(phase, ()):
             self._place(name, worlds)
 
     def _place(self, name: str, worlds: np.ndarray) -> None:

@@ -103,6 +103,11 @@ class Quantity(BaseModel):
         """Expected value."""
         return float(_MEANS[self.shape](*self.numbers))
 
+    @property
+    def variance(self) -> float:
+        """Variance, of the shape as it is drawn."""
+        return float(_VARIANCES[self.shape](*self.numbers))
+
     def at(self, score: Floats) -> Floats:
         """Return the value at each standard normal score: where a share Φ(score) of draws lies below."""
         score = np.asarray(score, float)
@@ -137,7 +142,9 @@ def _look_up(score: Floats, table: Floats) -> Floats:
 
 @lru_cache(maxsize=4_096)
 def _table(shape: str, numbers: tuple[float, ...]) -> Floats:
-    return _QUANTILES[shape](special.ndtr(np.linspace(-REACH, REACH, KNOTS)), *numbers)
+    u = special.ndtr(np.linspace(-REACH, REACH, KNOTS))
+    u[0], u[-1] = 0.0, 1.0
+    return _QUANTILES[shape](u, *numbers)
 
 
 def _quantile_pert(u: Floats, low: float, mode: float, high: float) -> Floats:
@@ -174,6 +181,16 @@ _MEANS: Mapping[str, Callable[..., float]] = {
     "normal": lambda mean, _: mean,
     "lognormal": lambda p10, p90: np.exp(_log_scale(p10, p90)[0] + _log_scale(p10, p90)[1] ** 2 / 2),
     "beta": lambda successes, failures: successes / (successes + failures),
+}
+
+_VARIANCES: Mapping[str, Callable[..., float]] = {
+    "value": lambda _: 0.0,
+    "pert": lambda low, mode, high: (low + 4 * mode - 5 * high) * (5 * low - 4 * mode - high) / 252,
+    "triangular": lambda low, mode, high: ((high - low) ** 2 + (mode - low) * (mode - high)) / 18,
+    "uniform": lambda low, high: (high - low) ** 2 / 12,
+    "normal": lambda _, sd: sd**2,
+    "lognormal": lambda p10, p90: np.expm1(_log_scale(p10, p90)[1] ** 2) * _MEANS["lognormal"](p10, p90) ** 2,
+    "beta": lambda yes, no: yes * no / ((yes + no) ** 2 * (yes + no + 1)),
 }
 
 

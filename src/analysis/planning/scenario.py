@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import pairwise
+from math import ceil, floor
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -139,6 +140,13 @@ class Retention(_Part):
         default_factory=dict, description="share still there by day since joining, where there are no tables"
     )
     hazard_ratio: Quantity = Quantity(value=1.0)
+
+    @field_validator("survival")
+    @classmethod
+    def _after_joining(cls, value: dict[int, Quantity]) -> dict[int, Quantity]:
+        if any(day < 1 for day in value):
+            raise ValueError("give shares by day since joining, from day 1 on: on day 0 all are there")
+        return value
 
 
 class Prices(_Part):
@@ -271,6 +279,9 @@ def _list_loose_ends(plan: Scenario) -> Iterator[str]:
     for name, risk in plan.risks.items():
         yield from _missing(f"risks.{name}.channels", risk.channels, plan.channels, "channels")
     register = {name for name, _ in plan.quantities()}
+    stated = [frozenset(pair.between) for pair in plan.correlations]
+    for twice in sorted({tuple(sorted(pair)) for pair in stated if stated.count(pair) > 1}):
+        yield f"correlations: {' and '.join(twice)} are stated more than once. Keep one rank."
     for number, pair in enumerate(plan.correlations):
         yield from _missing(f"correlations.{number}.between", pair.between, register, "the register")
         if pair.between[0] == pair.between[1]:
@@ -287,10 +298,10 @@ def _check_tasks(plan: Scenario) -> Iterator[str]:
         yield from _missing(f"{place}.phase", [task.phase], plan.phases, "phases")
         yield from _missing(f"{place}.after", [link.task for link in task.after], plan.tasks, "tasks")
         yield from _missing(f"{place}.role", _given(task.role), plan.roles, "roles")
-        if task.role in plan.roles and task.people > plan.roles[task.role].people:
+        if task.role in plan.roles and ceil(task.people) > floor(plan.roles[task.role].people):
             yield (
-                f"{place}.people: needs {task.people:g} {task.role}, and the plan has {plan.roles[task.role].people:g}."
-                " Plan fewer, or more of them under roles."
+                f"{place}.people: needs {ceil(task.people)} {task.role}, and the plan has {floor(plan.roles[task.role].people)}"
+                " (whole people). Plan fewer, or more of them under roles."
             )
         if task.duration.numbers[0] < 0:
             yield f"{place}.duration: may fall below 0 weeks. Give a low value of 0 or more."

@@ -6,7 +6,7 @@ Res 11:839, Monte Carlo and the criticality index.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -57,9 +57,12 @@ def order_tasks(tasks: Mapping[str, Task]) -> Network:
     Raises
     ------
     ConfigError
-        Tasks that wait for one another.
+        Tasks that wait for one another, or for one that the plan does not have.
     """
     before = {name: tuple(sorted(tasks[name].after, key=lambda link: link.task)) for name in sorted(tasks)}
+    for name, links in before.items():
+        if lost := sorted({link.task for link in links} - set(tasks)):
+            raise ConfigError(f"tasks.{name}.after: there is no task {lost[0]!r}. Define it, or take it out.")
     sorter = TopologicalSorter({name: [link.task for link in links] for name, links in before.items()})
     try:
         sorter.prepare()
@@ -127,15 +130,27 @@ def list_paths(network: Network, timing: Timing, *, world: int = 0) -> tuple[str
     return tuple(name for name in network.tasks if timing.slack[name][world] <= CRITICAL)
 
 
-def approximate_length(
-    network: Network, tasks: Mapping[str, Task], *, names: Sequence[str] = ()
-) -> tuple[float, float]:
+def approximate_length(network: Network, tasks: Mapping[str, Task]) -> tuple[float, float]:
     """Return mean and variance of the critical path's length as PERT's normal approximation has them.
 
-    It looks at one path alone and is too hopeful where paths merge; the page shows it beside the worlds only.
+    Where several paths are critical, the least sure one counts. It looks at one path alone and is too hopeful where
+    paths merge; the page shows it beside the worlds only.
     """
-    means = {name: np.array([task.duration.mean]) for name, task in tasks.items()}
-    path = names or list_paths(network, time_tasks(network, means))
-    spreads = [tasks[name].duration.numbers for name in path]
-    variance = sum(((spread[-1] - spread[0]) / 6) ** 2 for spread in spreads)
-    return sum(float(means[name][0]) for name in path), variance
+    timing = time_tasks(network, {name: np.array([task.duration.mean]) for name, task in tasks.items()})
+    spread: dict[str, float] = {}
+    for name in network.tasks:
+        binding = [
+            spread[link.task]
+            for link in network.before[name]
+            if timing.end[link.task][0] + link.lag >= timing.start[name][0] - CRITICAL
+        ]
+        spread[name] = max(binding, default=0.0) + _classical_variance(tasks[name])
+    length = float(timing.length[0])
+    last = [spread[name] for name in network.tasks if timing.end[name][0] >= length - CRITICAL]
+    return length, max(last, default=0.0)
+
+
+def _classical_variance(task: Task) -> float:
+    """Return a sixth of the range, squared, for three-point durations, as PERT has it; else the true variance."""
+    low, *_, high = task.duration.numbers
+    return ((high - low) / 6) ** 2 if task.duration.shape in ("pert", "triangular") else task.duration.variance

@@ -76,7 +76,8 @@ def look_up_wait(load: Floats, servers: np.ndarray, service_hours: Floats) -> Fl
     busy = np.divide(load, servers, out=np.full(load.shape, np.inf), where=servers > 0)
     place = np.minimum(busy, BUSIEST) * ((STEPS - 1) / BUSIEST)
     left = np.minimum(place.astype(np.intp), STEPS - 2)
-    table = _tables(int(servers.max(initial=1)))
+    most = int(servers.max(initial=1))
+    table = _tables(1 << (most - 1).bit_length())  # few sizes, however many are hired
     low, high = table[servers, left], table[servers, left + 1]
     steady = np.minimum((low + (place - left) * (high - low)) * service_hours, LONGEST_HOURS)
     over = LONGEST_HOURS + 0.5 * np.minimum(busy - 1, 23.0)

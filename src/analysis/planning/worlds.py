@@ -21,7 +21,7 @@ from analysis.planning.levelling import prepare
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario
 from analysis.planning.schedule import order_tasks
-from analysis.planning.world import Given, Singles, World
+from analysis.planning.world import Given, Singles, Strike, World
 
 CHUNK = 2_048
 """Worlds in one chunk: its arrays stay in the cache."""
@@ -103,7 +103,9 @@ def run_plan(
         rows = slice(first, min(first + CHUNK, n))
         values = {name: value[rows] for name, value in draw.values.items()}
         values |= {name: np.full(rows.stop - rows.start, value) for name, value in draw.known.items()}
-        struck = {name: tuple(part[rows] for part in parts) for name, parts in strikes.items()}
+        struck = {
+            name: (happens[rows], begins[rows], lasts[rows]) for name, (happens, begins, lasts) in strikes.items()
+        }
         return World(
             Given(plan=plan, schedule=schedule, values=values, lived=lived[rows], now=tenure, strikes=struck)
         ).run()
@@ -121,7 +123,7 @@ def _gather(plan: Scenario, draw: Draw, chunks: list[World], tasks: tuple[str, .
         plan=plan,
         draw=draw,
         tasks=tasks,
-        series={name: np.concatenate([chunk.series[name] for chunk in chunks]) for name in chunks[0].series},
+        series={name: np.concatenate([chunk.series[name].T for chunk in chunks]) for name in chunks[0].series},
         start=np.concatenate([chunk.progress.start for chunk in chunks]),
         end=np.concatenate([chunk.progress.end for chunk in chunks]),
         opened={
@@ -170,7 +172,7 @@ class _Lived:
         return np.concatenate([first, first + added.cumsum(axis=1)], axis=1)
 
 
-def _strike(plan: Scenario, draw: Draw, name: str) -> tuple[np.ndarray, Floats, Floats]:
+def _strike(plan: Scenario, draw: Draw, name: str) -> Strike:
     """Return whether a risk happens, in which week it begins, and how many it lasts, by world."""
     risk = plan.risks[name]
     last = plan.weeks - 1 if risk.to_week is None else min(risk.to_week, plan.weeks - 1)
