@@ -13,7 +13,7 @@ from analysis.config import read_config
 from analysis.curves import estimate_survival
 from analysis.errors import ConfigError
 from analysis.intake import open_tables
-from analysis.planning.aging import read_aging
+from analysis.planning.aging import Aging, read_aging
 from analysis.planning.answers import (
     estimate_chance,
     find_fans,
@@ -303,3 +303,33 @@ def test_what_gates_waited_for_adds_up(sample):
 def test_channels_are_those_of_the_sample(sample):
     known = open_tables(read_config(SAMPLE / "community.yml")).frame("channels").collect().to_native().to_pandas()
     assert sorted(sample[0].plan.channels) == sorted(known["channel_id"])
+
+
+def test_value_counts_along_the_curve_on_which_the_worlds_aged():
+    """Ten join every week from nobody: members after week w are 10 × (kept₀ + … + kept_w), world by world."""
+    plan = plan_with(
+        weeks=12,
+        members_now=0,
+        channels={"door": {"route": "in", "unpaid": 10}},
+        funnel={
+            "in": dict.fromkeys(("visited_per_reached", "joined_per_visited", "active_per_joined"), 1)
+            | {"bought_per_active": 0}
+        },
+        retention={"hazard_ratio": {"lognormal": [0.5, 2]}},
+    )
+    band = np.minimum(np.arange(30), 1)
+    aging = Aging(first=0.3, steps=0.2 / (1 + np.arange(30)), band=band, spread=np.array([0.2, 0.4]), known_weeks=30)
+    worlds = run_plan(plan, seed=3, n=50, aging=aging)
+    kept = draw_kept(worlds, aging=aging, weeks=12)
+    assert worlds.series["members"] == pytest.approx(10 * kept.cumsum(axis=1), rel=1e-4)
+    with pytest.raises(ConfigError, match="aging"):
+        draw_kept(worlds, aging=None, weeks=12)
+
+
+def test_a_discount_takes_a_year_into_account():
+    """Kept for sure, 2 a week, 1/1.1 a year: two values a year apart are 2 and 2 / 1.1."""
+    hundred = np.full((5, WEEKS), 100.0)
+    plan = plan_with(retention={"from_members": False, "survival": {7: 1}})
+    worlds = lay_out(plan, members=hundred, joins=hundred / 10, cost=hundred * 0.4, margin=hundred * 2)
+    long, short = (value_joiners(worlds, weeks=weeks, yearly_discount=0.1) for weeks in (53, 52))
+    assert long.value_each[0] - short.value_each[0] == pytest.approx(2 / 1.1, rel=1e-5)
