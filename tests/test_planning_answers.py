@@ -180,6 +180,7 @@ def test_a_gate_waits_for_tasks_or_for_its_condition(garden):
     assert causes["share"].to_dict() == {"plant": 0.5, "0": 0.5}
     assert causes["share_late"].to_dict() == {"plant": 0, "0": 1}
     assert judge_gates(garden, by=dt.date(2026, 7, 19)).table.loc[0, "chance"] == 0
+    assert judge_gates(garden, by=dt.date(2026, 7, 26)).table.loc[0, "chance"] == 0.75
 
 
 def test_a_gate_may_wait_for_its_date_or_for_ever():
@@ -199,6 +200,16 @@ def test_critical_tasks_are_traced_over_links_gates_and_people(garden):
         [False, False, False, True],
         [False] * 4,
     ]
+
+
+def test_people_explain_a_start_only_where_nothing_else_does(garden):
+    """Seed comes at 2 and digging ends at 2: planting waits for the seed, which is enough."""
+    end = garden.end[:2].copy()
+    end[1, ORDER.index("dig")] = 2
+    parts = {"tasks": ORDER, "start": garden.start[:2], "end": end}
+    opened = {phase: when[:2] for phase, when in garden.opened.items()}
+    worlds = lay_out(garden.plan, n=2, opened=opened, held={}, **parts)
+    assert find_critical(worlds)[1].tolist() == [True, False, True, True]
 
 
 def test_the_finish_and_its_most_critical_tasks(garden):

@@ -1,8 +1,7 @@
 """When gates open and the plan ends, what decides it, and which tasks are critical.
 
-A task is critical in a world if the plan's end would come sooner without it: traced back from the last end over
-whatever each start waited for, links, gates and people alike (critical chain: Goldratt 1997; criticality index: Van
-Slyke 1963, Oper Res 11:839).
+A task is critical in a world if it is traced back from the last end over what each start waited for: links, gates, and
+people where neither explains it (critical chain: Goldratt 1997; criticality index: Van Slyke 1963, Oper Res 11:839).
 """
 
 from __future__ import annotations
