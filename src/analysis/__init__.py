@@ -14,7 +14,8 @@ floor  module                                              holds
 3      ``sample``                                          writes the bundled community
 3      ``summaries``                                       rows → counts
 3      ``inference``, ``curves``                           what several methods need
-4      ``survival``, ``experiments``, ``quality``          the methods; never import one another
+4      ``survival``, ``experiments``, ``planning``,        the methods; never import one another
+       ``quality``
 5      ``findings``, ``plots``                             result → sentence, figure
 6      ``reports``                                         run, render, publish
 7      ``cli``                                             the shell

@@ -93,8 +93,7 @@ def draw_quantities(
     scores = {name: stratify(n, name=name, seed=seed) for name in unsure}
     pairs = [pair for pair in correlations if set(pair.between) <= set(unsure)]
     names = tuple(sorted({name for pair in pairs for name in pair.between}))
-    stated = _fill(names, pairs)
-    valid = find_nearest_correlation(stated)
+    valid = _find_nearest_ranks(_fill(names, pairs))
     if names:
         linked = correlate(np.column_stack([scores[name] for name in names]), ranks=valid)
         scores |= {name: linked[:, place] for place, name in enumerate(names)}
@@ -161,6 +160,13 @@ def find_nearest_correlation(matrix: Floats) -> Floats:
         if np.abs(valid - before).max() < HIGHAM_PRECISION:
             break
     return valid
+
+
+def _find_nearest_ranks(stated: Floats) -> Floats:
+    """Return rank correlations that fit together: the repair works on those of the normal scores behind them."""
+    scores = 2 * np.sin(np.pi * stated / 6)
+    valid = find_nearest_correlation(scores)
+    return stated if valid is scores else np.arcsin(valid / 2) * 6 / np.pi
 
 
 def _fill(names: Sequence[str], pairs: Sequence[Correlation]) -> Floats:

@@ -152,5 +152,5 @@ def approximate_length(network: Network, tasks: Mapping[str, Task]) -> tuple[flo
 
 def _classical_variance(task: Task) -> float:
     """Return a sixth of the range, squared, for three-point durations, as PERT has it; else the true variance."""
-    low, *_, high = task.duration.numbers
+    low, high = task.duration.numbers[0], task.duration.numbers[-1]
     return ((high - low) / 6) ** 2 if task.duration.shape in ("pert", "triangular") else task.duration.variance

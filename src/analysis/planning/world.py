@@ -34,7 +34,7 @@ class Given:
         By name in the register: one value per world.
     lived
         Cumulative hazard by world and weeks since joining, from the end of the week of joining on.
-    now
+    present
         Members present at the start by weeks since joining: shares that add up to 1.
     strikes
         By risk: whether it happens, by world, its first week, and how many it lasts.
@@ -44,7 +44,7 @@ class Given:
     schedule: Plan
     values: Mapping[str, Floats]
     lived: Floats
-    now: Floats
+    present: Floats
     strikes: Mapping[str, Strike]
     _amounts: dict[str, Floats] = field(default_factory=dict, init=False, repr=False)
 
@@ -245,13 +245,13 @@ class _People:
 
     def __init__(self, given: Given) -> None:
         self.given, plan = given, given.plan
-        n, self.before = given.n, len(given.now)
+        n, self.before = given.n, len(given.present)
         self.latest_first = np.ascontiguousarray(np.diff(given.lived, axis=1).T[::-1], dtype=np.float32)
         self.arriving = given.lived[:, 0]
         self.cohorts = np.zeros((self.before + plan.weeks, n), np.float32)
         self.ratio = np.ones_like(self.cohorts)
         self.room = np.empty_like(self.cohorts)
-        self.cohorts[: self.before] = given.now[::-1, None] * given.amount("members_now")
+        self.cohorts[: self.before] = given.present[::-1, None] * given.amount("members_now")
         self.total = self.cohorts.sum(axis=0, dtype=float)
         rates = {route: [given.share(f"funnel.{route}.{step}") for step in STEPS] for route in sorted(plan.funnel)}
         channels = sorted(plan.channels.items())

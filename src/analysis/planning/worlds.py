@@ -107,7 +107,7 @@ def run_plan(
             name: (happens[rows], begins[rows], lasts[rows]) for name, (happens, begins, lasts) in strikes.items()
         }
         return World(
-            Given(plan=plan, schedule=schedule, values=values, lived=lived[rows], now=tenure, strikes=struck)
+            Given(plan=plan, schedule=schedule, values=values, lived=lived[rows], present=tenure, strikes=struck)
         ).run()
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

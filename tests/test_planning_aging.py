@@ -1,0 +1,100 @@
+"""How cohorts age: the curve's own hazards, its uncertainty, and stated points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.curves import estimate_survival
+from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.planning.aging import Aging, age_by_points, read_aging
+
+
+def counts(days: list[int], events: list[int], censored: list[int]) -> pd.DataFrame:
+    return pd.DataFrame({"duration_days": days, "n_events": events, "n_censored": censored, "n_entered": 0})
+
+
+def leave_on(days: dict[int, int], *, n: int, until: int) -> pd.DataFrame:
+    """Return counts of ``n`` members of whom some leave on given days; the rest are watched until a day."""
+    rest = n - sum(days.values())
+    return counts([*days, until], [*days.values(), 0], [0] * len(days) + [rest])
+
+
+def lived(aging: Aging) -> np.ndarray:
+    return np.concatenate([[aging.first], aging.first + aging.steps.cumsum()])
+
+
+def test_shares_are_the_means_of_seven_days():
+    """Of 100, 20 leave on day 3 and 30 on day 10: S = 1 on 3 days, 0.8 on 7, 0.5 on.
+
+    Week 0: (3·1 + 4·0.8)/7; week 1: (3·0.8 + 4·0.5)/7; week 2: 0.5.
+    """
+    aging = read_aging(estimate_survival(leave_on({3: 20, 10: 30}, n=100, until=27)), weeks=3)
+    expected = [(3 + 4 * 0.8) / 7, (3 * 0.8 + 4 * 0.5) / 7, 0.5, 0.5]
+    np.testing.assert_allclose(np.exp(-lived(aging)), expected)
+
+
+def test_beyond_the_curve_the_last_hazard_goes_on():
+    n = 10_000
+    days = {day: round(n * (0.99**day - 0.99 ** (day + 1))) for day in range(28)}
+    aging = read_aging(estimate_survival(leave_on(days, n=n, until=28)), weeks=30)
+    assert aging.known_weeks == 4
+    assert len(aging.steps) == len(aging.band) == 30
+    np.testing.assert_allclose(aging.steps[4:], -7 * np.log(0.99), rtol=0.02)
+
+
+def test_a_bands_spread_is_that_of_its_leavers():
+    """Var log hazard = 1/events: 20 leave in week 0, 30 in week 1, nobody later: those lean on the last that is known."""
+    aging = read_aging(estimate_survival(leave_on({3: 20, 10: 30}, n=100, until=27)), weeks=20)
+    assert aging.spread[:3] == pytest.approx([20**-0.5, 30**-0.5, 30**-0.5])
+    assert aging.band[[0, 1, 2, 3, 4, 8, 13]].tolist() == [0, 1, 2, 2, 3, 4, 5]
+
+
+def test_drawn_factors_have_median_one_and_that_spread():
+    aging = Aging(first=0.1, steps=np.ones(3), band=np.zeros(3, int), spread=np.array([0.2, 0.5]), known_weeks=3)
+    factors = aging.draw(2_000, seed=1)
+    assert factors.shape == (2_000, 2)
+    assert np.median(factors, axis=0) == pytest.approx([1, 1], abs=1e-3)
+    assert np.log(factors).std(axis=0) == pytest.approx([0.2, 0.5], rel=0.01)
+    assert np.array_equal(factors, aging.draw(2_000, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (leave_on({3: 20}, n=100, until=13), RefusalCode.BEYOND_THE_CURVE),
+        (leave_on({}, n=100, until=40), RefusalCode.TOO_FEW_EVENTS),
+        (counts([0, 30], [100, 0], [0, 0]), RefusalCode.BEYOND_THE_CURVE),
+    ],
+    ids=["too short", "nobody left", "all left at once"],
+)
+def test_a_curve_that_says_nothing_is_refused(given: pd.DataFrame, code: RefusalCode):
+    with pytest.raises(RefusedAnalysis) as refusal:
+        read_aging(estimate_survival(given), weeks=10)
+    assert refusal.value.code == code
+
+
+def test_stated_points_are_held():
+    """Joiners of a week are 3 days old on average at its end: ages 3, 10, 17, …; points on days 10 and 31."""
+    found = np.exp(-age_by_points({10: np.array([0.6]), 31: np.array([0.3])}, weeks=10))
+    assert found[0, 1] == pytest.approx(0.6)
+    assert found[0, 4] == pytest.approx(0.3)
+    assert (np.diff(found[0]) < 0).all()
+
+
+def test_between_points_the_hazard_falls():
+    hazard = np.diff(age_by_points({30: np.array([0.5]), 90: np.array([0.4])}, weeks=30)[0])
+    assert (np.diff(hazard[:4]) < 0).all()
+    assert (np.diff(hazard[13:]) < 0).all()
+
+
+def test_a_share_above_an_earlier_one_is_taken_down():
+    rising = age_by_points({7: np.array([0.5]), 14: np.array([0.8])}, weeks=5)
+    assert (np.diff(rising[0]) >= 0).all()
+    assert np.exp(-rising[0, 3]) == pytest.approx(0.5)
+
+
+def test_worlds_keep_their_own_points():
+    both = age_by_points({10: np.array([0.6, 0.9])}, weeks=3)
+    np.testing.assert_allclose(np.exp(-both[:, 1]), [0.6, 0.9])
