@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis import curves
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
@@ -270,25 +269,25 @@ def _compare_by_group(rows: pd.DataFrame, *, design: Design, treatment: str, hor
 
 
 def _compare_by_member(rows: pd.DataFrame, *, design: Design, treatment: str, horizon: int) -> Effect:
-    found = curves.estimate_rmst(rows, horizon_days=horizon, by=("variant",)).set_index("variant")
-    mean, error = found["rmst_days"], found["std_error"]
-    spread = float(np.hypot(error[treatment], error[design.control]))
-    estimate = float(mean[treatment] - mean[design.control])
-    quantile = float(stats.norm.isf(design.alpha / 2))
+    level = 1 - design.alpha
+    found = curves.compare_rmst(
+        rows, by="variant", horizon_days=horizon, reference=design.control, confidence=level
+    ).set_index("variant")
+    change = found.loc[treatment]
     return Effect(
         metric="rmst_days",
         estimand="rmst_days",
         control=design.control,
         treatment=treatment,
-        mean_control=float(mean[design.control]),
-        mean_treatment=float(mean[treatment]),
-        estimate=estimate,
-        std_error=spread,
+        mean_control=float(found["rmst_days"][design.control]),
+        mean_treatment=float(change["rmst_days"]),
+        estimate=float(change["difference"]),
+        std_error=float(change["std_error"]),
         df=inf,
-        ci_low=estimate - quantile * spread,
-        ci_high=estimate + quantile * spread,
-        p_value=float(2 * stats.norm.sf(abs(estimate / spread))) if spread > 0 else nan,
-        confidence=1 - design.alpha,
+        ci_low=float(change["ci_low"]),
+        ci_high=float(change["ci_high"]),
+        p_value=float(change["p_value"]),
+        confidence=level,
         n_control=int(found["n"][design.control]),
         n_treatment=int(found["n"][treatment]),
         method="restricted mean of Kaplan-Meier, normal",

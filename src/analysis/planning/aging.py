@@ -48,6 +48,21 @@ class Aging:
         scores = [stratify(n, name=f"aging.{band}", seed=seed) for band in range(len(self.spread))]
         return np.exp(np.column_stack(scores) * self.spread)
 
+    def live(self, factors: Floats, *, weeks: int) -> Floats:
+        """Return cumulative hazards, worlds × (weeks + 1), from the end of the week of joining on.
+
+        Parameters
+        ----------
+        factors
+            Of :meth:`draw`, of some or all worlds.
+        weeks
+            Of further age; beyond the last step known it goes on.
+        """
+        ages = np.minimum(np.arange(weeks), len(self.steps) - 1)
+        added = self.steps[ages] * factors[:, self.band[ages]]
+        first = self.first * factors[:, :1]
+        return np.concatenate([first, first + added.cumsum(axis=1)], axis=1)
+
 
 def read_aging(curve: Curve, *, weeks: int) -> Aging:
     """Return how cohorts age along a curve that part 1 estimated.

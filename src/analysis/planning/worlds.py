@@ -165,11 +165,7 @@ class _Lived:
     def __getitem__(self, rows: slice) -> Floats:
         if self.aging is None or not hasattr(self, "factors"):
             return age_by_points({day: share[rows] for day, share in self.points.items()}, weeks=self.weeks)
-        factors, last = self.factors[rows], len(self.aging.steps) - 1
-        ages = np.minimum(np.arange(self.weeks), last)
-        added = self.aging.steps[ages] * factors[:, self.aging.band[ages]]
-        first = self.aging.first * factors[:, :1]
-        return np.concatenate([first, first + added.cumsum(axis=1)], axis=1)
+        return self.aging.live(self.factors[rows], weeks=self.weeks)
 
 
 def _strike(plan: Scenario, draw: Draw, name: str) -> Strike:

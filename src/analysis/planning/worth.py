@@ -158,9 +158,7 @@ def draw_kept(worlds: Worlds, *, aging: Aging | None, weeks: int) -> Floats:
     if aging is None:
         raise ConfigError("retention is from_members: give the aging that the worlds were run with.")
     factors = aging.draw(draw.n, seed=draw.seed)
-    ages = np.minimum(np.arange(weeks - 1), len(aging.steps) - 1)
-    lived = np.column_stack([aging.first * factors[:, :1], aging.steps[ages] * factors[:, aging.band[ages]]])
-    return np.exp(-lived.cumsum(axis=1) * ratio)
+    return np.exp(-aging.live(factors, weeks=weeks - 1) * ratio)
 
 
 def _divide(over: Floats, under: Floats) -> Floats:
