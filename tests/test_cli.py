@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from analysis import cli, labels
+from analysis import labels, sample
 from analysis.cli import app
 from analysis.config import read_config
 from analysis.intake import open_tables, progress
@@ -162,7 +162,7 @@ def test_an_archive_is_written_and_imported_as_the_commands_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = ArchiveParameters(n_groups=5, n_looks=30, days_before=10, joins_per_day=1)
-    monkeypatch.setattr(cli, "write_archive_sample", partial(write_archive_sample, parameters=small))
+    monkeypatch.setattr(sample, "write_archive_sample", partial(write_archive_sample, parameters=small))
     folder = tmp_path / "archive"
     code, said, errors = run("sample", folder, "--kind", "wecom-archive")
     assert (code, errors) == (0, "")

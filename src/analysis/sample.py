@@ -7,7 +7,6 @@ looks at groups, yet to be imported.
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +22,6 @@ SALT = "0" * 64
 
 LOOKS = "looks"
 """Folder of the raw looks of an archive."""
-
-
-class Kind(StrEnum):
-    """What to write."""
-
-    COMMUNITY = "community"
-    WECOM_ARCHIVE = "wecom-archive"
 
 
 CONFIG = """\

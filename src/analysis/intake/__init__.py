@@ -7,8 +7,30 @@ Inside, a file goes this way: ``plain`` and ``books`` make text of it, ``files``
 and columns they are, ``values`` holds the SQL that types them, ``cells`` applies it and ``check`` judges the rows.
 """
 
-from analysis.intake.importing import FileReport, ImportReport, import_sources
-from analysis.intake.storage import write_tables
-from analysis.intake.store import Tables, open_tables
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.intake.importing import FileReport, ImportReport, import_sources
+    from analysis.intake.storage import write_tables
+    from analysis.intake.store import Tables, open_tables
 
 __all__ = ["FileReport", "ImportReport", "Tables", "import_sources", "open_tables", "write_tables"]
+
+_HOMES = {
+    "FileReport": "importing",
+    "ImportReport": "importing",
+    "import_sources": "importing",
+    "write_tables": "storage",
+    "Tables": "store",
+    "open_tables": "store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when somebody asks for it: whoever only reads the ledger does not wait for DuckDB and narwhals."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import narwhals as nw
 
-from analysis.config import Community, parse_day
-from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
-from analysis.intake.ledger import ImportRecord, coverage, iso, last_complete_day, read_ledger
-from analysis.intake.publish import settle
+from analysis.config import Community
+from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.intake.holdings import read_holdings
+from analysis.intake.ledger import ImportRecord, coverage, iso
 from analysis.intake.storage import HIDDEN, columns_of, connect, name_of, one_row, origin_column, quote
 from analysis.schema import TABLES, Kind, day_column
 
@@ -84,48 +84,24 @@ def open_tables(community: Community, *, as_of: str = "") -> Tables:
     ConfigError
         Nothing imported yet, or a day outside what the exports cover.
     """
-    folder = community.tables_folder
-    settle(folder)
-    files = {table: folder / f"{table}.parquet" for table in TABLES if (folder / f"{table}.parquet").is_file()}
-    records = read_ledger(folder).records
-    if not files or not records:
-        into = community.path.parent
-        raise ConfigError(f"{community.path}: nothing imported yet. Run: community import SOURCE --into {into}")
-    first_day, as_of_day = _period(records, community, as_of)
+    found = read_holdings(community, as_of=as_of)
+    records, as_of_day = found.records, found.as_of_day
     con = connect()
     columns: dict[str, tuple[str, ...]] = {}
     refused: list[str] = []
-    for table, file in files.items():
+    for table, file in found.files.items():
         covers = max((day for (name, _), day in coverage(records, community).items() if name == table), default=None)
         columns[table], late = _create_view(con, table, file, as_of_day, covers)
         refused += [f"{table}.{column}" for column in late]
     return Tables(
         community=community,
         as_of_day=as_of_day,
-        first_day=first_day,
+        first_day=found.first_day,
         ledger=records,
         refused_columns=tuple(refused),
         columns=columns,
         connection=con,
     )
-
-
-def _period(records: Sequence[ImportRecord], community: Community, as_of: str) -> tuple[int, int]:
-    first = min((record.first_day for record in records if record.first_day is not None), default=None)
-    last = last_complete_day(records, community)
-    if first is None or last is None:
-        raise ConfigError(f"{community.path}: the tables hold no dates. Import members, memberships or activity.")
-    if not as_of:
-        return first, max(first, last)
-    day = parse_day(as_of)
-    if day > last:
-        raise ConfigError(
-            f"as_of {as_of}: the exports are complete only up to {iso(last)}. Choose that day or an earlier one, "
-            "leave as_of empty, or import newer exports."
-        )
-    if day < first:
-        raise ConfigError(f"as_of {as_of}: the tables begin on {iso(first)}. Choose that day or a later one.")
-    return first, day
 
 
 def _create_view(

@@ -10,11 +10,13 @@ import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-import narwhals as nw
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from analysis.errors import ConfigError, RefusedAnalysis
+
+if TYPE_CHECKING:
+    import narwhals as nw
+    import pandas as pd
 
 ASKED_BY = "risk_list"
 """The parameter of a notebook that asks for its list."""
@@ -82,6 +84,8 @@ def write_risk_list(
         )
     if isinstance(members, RefusedAnalysis) or isinstance(scores, RefusedAnalysis):
         return None
+    import pandas as pd
+
     rows = members if isinstance(members, pd.DataFrame) else members.collect().to_pandas()
     ranked = _rank(rows if scores is None else rows.merge(scores, how="left"))
     ranked = ranked.head(most) if most else ranked
@@ -100,6 +104,8 @@ def remove_lists(folder: Path, notebook: str) -> None:
 
 
 def _rank(rows: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     ranked = rows.sort_values(["probability", "member_id"], ascending=[False, True], ignore_index=True)
     ranked.insert(0, "rank", pd.RangeIndex(1, len(ranked) + 1))
     first = [name for name in FIRST if name in ranked]
@@ -123,6 +129,8 @@ def _write_privately(path: Path, rows: pd.DataFrame) -> None:
 
 def _disarm(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep a spreadsheet from running names as formulas: they come from data."""
+    import pandas as pd
+
     texts = [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
     return rows.assign(
         **{
