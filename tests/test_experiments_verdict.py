@@ -98,6 +98,35 @@ def test_the_rule_set_beforehand(found, decision):
     assert judge(estimates(mirrored), members(), design=less, as_of_day=150, rng=rng).decision == decision
 
 
+@pytest.mark.parametrize(
+    ("found", "en", "zh"),
+    [
+        (effect(0.06, 0.02, 0.10), "ship. +6 of 100 [2–10] still here 30 days after it ended.",
+         "可以推广。停发 30 天后，每100人多留下 6 人 [2–10]。"),
+        (effect(-0.05, -0.09, -0.01), "stop. 5 fewer of 100 [1–9] still here 30 days after it ended.",
+         "停下。停发 30 天后，每100人反而少留下 5 人 [1–9]。"),
+        (effect(0.04, -0.02, 0.10), "not settled, and no look is left. +4 of 100 [-2 to +10] still here 30 days after it ended.",
+         "没有定论，也没有下一次查看了。停发 30 天后，每100人留下的人数相差 +4 人 [-2 至 +10]，有没有效果还分不清。"),
+    ],
+)  # fmt: skip
+def test_the_headline_says_how_many_more_of_a_hundred_stayed(found, en, zh):
+    verdict = judge(estimates(found), members(), design=BY_MEMBER, as_of_day=150, rng=np.random.default_rng(1))
+    sentence = findings.describe_decision(verdict, design=BY_MEMBER).sentence
+    assert sentence == {"en": f"packets: {en}", "zh": f"packets：{zh}"}
+
+
+def test_what_is_read_while_the_incentive_runs_does_not_claim_to_come_after_it():
+    design = replace(BY_MEMBER, looks=(108, 125), spending="pocock")
+    for day, en in (
+        (108, "still here while it was running, on Apr 19, 1970."),
+        (125, "still here 15 days after it ended."),
+    ):
+        verdict = judge(
+            estimates(effect(0.06, 0.02, 0.10)), members(), design=design, as_of_day=day, rng=np.random.default_rng(1)
+        )
+        assert findings.describe_decision(verdict, design=design).sentence["en"].endswith(en)
+
+
 def test_while_a_look_is_to_come_the_test_goes_on_at_a_stricter_level():
     design = replace(BY_GROUP, looks=(120, 140), spending="obrien_fleming")
     rng = np.random.default_rng(1)

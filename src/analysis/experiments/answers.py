@@ -61,6 +61,8 @@ class Money:
 
     Parameters
     ----------
+    metric
+        What counts as a success.
     spent
         In all.
     per_member
@@ -70,6 +72,7 @@ class Money:
         A refusal says why one is missing.
     """
 
+    metric: str
     spent: float
     per_member: float
     per_outcome: CostPerOutcome | RefusedAnalysis
@@ -323,6 +326,7 @@ def estimate_money(
     level: dict[str, Any] = {"confidence": verdict.confidence}
     unknown = RefusedAnalysis(RefusalCode.MISSING_COLUMN, {"table": "experiments", "column": "value_per_member"})
     return Money(
+        metric=verdict.effect.metric,
         spent=float(treated["sum_d"].sum()),
         per_member=per_member,
         per_outcome=attempt(estimate_cost_per_outcome, moments, **level),

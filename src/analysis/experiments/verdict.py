@@ -82,6 +82,8 @@ class Verdict:
         The looks so far; a refusal where none was planned.
     is_share
         Whether the outcome is a yes or no.
+    day
+        The look on which it was read [days since 1970-01-01]; None where no look was planned.
     """
 
     decision: Decision
@@ -90,6 +92,7 @@ class Verdict:
     looks: Looks | RefusedAnalysis
     is_share: bool
     method: str
+    day: int | None = None
     warnings: tuple[Any, ...] = ()
 
     @property
@@ -220,6 +223,7 @@ def judge(
         looks=looks,
         is_share=found.is_share,
         method=effect.method,
+        day=None if isinstance(looks, RefusedAnalysis) else int(looks.table["day"].iloc[-1]),
         warnings=tuple(dict.fromkeys((*effect.warnings, *limits.warnings))),
     )
 

@@ -14,28 +14,26 @@ from analysis.findings.churn import (
     foremost,
     list_tiles,
 )
-from analysis.findings.experiments import (
-    describe_after,
+from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, rank, tabulate
+from analysis.findings.incentive_checks import (
     describe_alarms,
-    describe_benefit,
     describe_both_arms,
-    describe_decision,
-    describe_guardrails,
     describe_later,
+    describe_missing,
+    describe_split,
+)
+from analysis.findings.incentive_decision import describe_decision, describe_rule, list_incentive_tiles
+from analysis.findings.incentive_effects import (
+    describe_after,
+    describe_guardrails,
     describe_likeness,
     describe_metric,
-    describe_missing,
-    describe_money,
     describe_novelty,
     describe_payouts,
-    describe_plan,
-    describe_rule,
-    describe_split,
     describe_staying,
-    list_incentive_tiles,
     name_effect,
 )
-from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, rank, tabulate
+from analysis.findings.incentive_money import describe_benefit, describe_money, describe_plan
 from analysis.findings.models import (
     describe_hazards,
     describe_left_out,

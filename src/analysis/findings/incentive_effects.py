@@ -1,0 +1,172 @@
+"""The effect of an incentive by other methods, on other outcomes, and over time."""
+
+from __future__ import annotations
+
+from math import nan
+
+import pandas as pd
+
+from analysis import labels
+from analysis.errors import RefusedAnalysis
+from analysis.experiments import Aftermath, Estimates, GroupComparison, Novelty, Staying
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
+from analysis.findings.incentive_words import named, tell_interval, without_relative
+
+
+def describe_likeness(found: Estimates | RefusedAnalysis) -> Finding:
+    """Return the effect on the average group beside that on the average member, and what groups cost in certainty."""
+    if isinstance(found, RefusedAnalysis):
+        return describe_refusal("incentive.groups", found)
+    if found.groups is None:
+        return _not_asked("incentive.groups", "members")
+    result: GroupComparison = found.groups
+    like = result.likeness
+    return make_finding(
+        "incentive.groups",
+        result.average_group,
+        status=Status.PASS,
+        sentence=labels.both(
+            "incentive.groups" + (".alone" if like is None else ".likeness"),
+            member=tell_interval(result.average_member, is_share=found.is_share),
+            group=tell_interval(result.average_group, is_share=found.is_share),
+            n=result.average_group.groups_control + result.average_group.groups_treatment,
+            members=nan if like is None else like.n,
+            effective=nan if like is None else like.effective_n,
+            smallest=found.lots.smallest_p if found.lots else nan,
+        ),
+        unit="fraction" if found.is_share else "per group",
+        warnings=result.warnings,
+    )
+
+
+def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str) -> Finding:
+    """Return the effect on an outcome that does not decide."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("incentive.metric", result, group=metric)
+    effect = result.primary
+    sure = "sure" if effect.ci_low > 0 or effect.ci_high < 0 else "unsure"
+    return make_finding(
+        "incentive.metric",
+        effect,
+        status=Status.PASS,
+        sentence=labels.both(
+            f"incentive.metric.{sure}",
+            metric=named("metric", metric),
+            effect=tell_interval(effect, is_share=result.is_share),
+        ),
+        group=metric,
+        unit="fraction" if result.is_share else "per member",
+        n=effect.n_control + effect.n_treatment,
+    )
+
+
+def describe_guardrails(table: pd.DataFrame | RefusedAnalysis) -> list[Finding]:
+    """Return one finding per guardrail: held, open or broken; nothing where none was set."""
+    if isinstance(table, RefusedAnalysis):
+        return []
+    status = {"held": Status.PASS, "open": Status.REVIEW, "broken": Status.FAIL}
+    return [
+        Finding(
+            id="incentive.guardrail",
+            status=status[row["state"]],
+            sentence=labels.both(
+                f"incentive.guardrail.{row['state']}",
+                metric=named("metric", row["metric"]),
+                harm=row["harm"],
+                high=row["harm_high"],
+                margin=row["margin"],
+            ),
+            group=row["metric"],
+            estimate=row["harm"],
+            ci_low=row["harm_low"],
+            ci_high=row["harm_high"],
+            p_value=row["p_value"],
+            unit="per member",
+            method="non-inferiority",
+        )
+        for row in table.to_dict("records")
+    ]
+
+
+def describe_staying(result: Staying | RefusedAnalysis) -> Finding:
+    """Return how many days longer members stayed."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("incentive.staying", result)
+    effect = result.effect
+    sure = "sure" if effect.ci_low > 0 or effect.ci_high < 0 else "unsure"
+    return make_finding(
+        "incentive.staying",
+        effect,
+        status=Status.PASS,
+        sentence=labels.both(
+            f"incentive.staying.{sure}",
+            days=effect.estimate,
+            low=effect.ci_low,
+            high=effect.ci_high,
+            horizon=result.horizon_days,
+        ),
+        at=result.horizon_days,
+        unit="days",
+        n=effect.n_control + effect.n_treatment,
+    )
+
+
+def describe_after(result: Aftermath | RefusedAnalysis) -> Finding:
+    """Return whether activity fell back once the incentive had ended."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("incentive.after", result)
+    change = result.change
+    sure = "fell" if change.ci_high < 0 else "rose" if change.ci_low > 0 else "same"
+    return make_finding(
+        "incentive.after",
+        change,
+        status=Status.REVIEW if sure == "fell" else Status.PASS,
+        sentence=labels.both(
+            f"incentive.after.{sure}",
+            during=result.during.estimate,
+            after=result.after.estimate,
+            low=change.ci_low,
+            high=change.ci_high,
+        ),
+        unit="fraction",
+        warnings=without_relative(change),
+    )
+
+
+def describe_novelty(result: Novelty | RefusedAnalysis) -> Finding:
+    """Return whether the effect wears off with the days."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("incentive.novelty", result)
+    return make_finding(
+        "incentive.novelty",
+        result.slope,
+        status=Status.REVIEW if result.fades else Status.PASS,
+        sentence=labels.both("incentive.novelty." + ("fades" if result.fades else "steady")),
+        unit="per day",
+        warnings=without_relative(result.slope),
+    )
+
+
+def describe_payouts(result: Estimates | RefusedAnalysis) -> Finding:
+    """Return whether more left within a week of being paid."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("incentive.exits", result)
+    effect = result.primary
+    sure = "more" if effect.ci_low > 0 else "no_more"
+    return make_finding(
+        "incentive.exits",
+        effect,
+        status=Status.REVIEW if sure == "more" else Status.PASS,
+        sentence=labels.both(f"incentive.exits.{sure}", effect=effect.estimate, low=effect.ci_low, high=effect.ci_high),
+        unit="fraction",
+        n=effect.n_control + effect.n_treatment,
+    )
+
+
+def name_effect(result: Estimates | RefusedAnalysis) -> str:
+    """Return the column in which a table writes an effect: of 100, or in the outcome's own unit."""
+    return "effect_figure" if isinstance(result, RefusedAnalysis) or not result.is_share else "effect_share"
+
+
+def _not_asked(claim: str, kind: str) -> Finding:
+    return Finding(id=claim, status=Status.PASS, sentence=labels.both(f"incentive.not_asked.{kind}"))
