@@ -198,6 +198,21 @@ def test_a_page_that_cannot_be_rendered_fails_alone(project, report, monkeypatch
     assert not list(latest(project).glob("01_churn.*.html"))  # not one language without the other
 
 
+def test_a_page_that_breaks_a_rule_is_not_published_and_the_run_says_where(project, report):
+    report()
+    path = project / "notebooks" / "01_churn.ipynb"
+    path.write_text(
+        path.read_text("utf-8").replace("# Who leaves (01_churn)?", "# Who leaves? Ask ann@example.org"), "utf-8"
+    )
+    outcome = report()
+    assert (outcome.exit_code, fates(outcome)["01_churn"]) == (1, "stale")
+    (fate,) = [fate for fate in outcome.fates if fate.notebook == "01_churn"]
+    assert fate.cause == "page_refused"
+    assert "01_churn.en.html: not published" in fate.reason
+    for page in latest(project).glob("*.html"):
+        assert "ann@example.org" not in page.read_text("utf-8")
+
+
 def test_notebooks_left_out_keep_their_pages_marked(project, kernel, report):
     report()
     kernel.jobs.clear()

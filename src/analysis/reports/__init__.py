@@ -6,6 +6,7 @@
 `execute`     the child process that runs one notebook
 `supervise`   its parent: limits, progress, and an honest verdict
 `render`      one self-contained page per notebook and language
+`gate`        the last look at a page: what breaks a rule is not published
 `publish`     a finished folder appears at once, or not at all
 `run`         all of it
 """

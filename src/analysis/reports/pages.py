@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.reports import render
+from analysis.reports import gate, render
 from analysis.reports.parameters import RUNNER_SETS
 from analysis.reports.plan import Plan
 from analysis.reports.results import versions
@@ -63,13 +63,20 @@ def page_name(notebook: str, locale: str) -> str:
 
 
 def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) -> None:
-    """Render an executed notebook in every language of the run, all of them or none."""
+    """Render an executed notebook in every language of the run, all of them or none.
+
+    Raises
+    ------
+    PageRefused
+        A page breaks a rule; nothing was written.
+    """
     notebook = json.loads(executed.read_text("utf-8"))
     written = {}
     for locale in plan.locales:
         frame = _frame(plan, locale, file=lambda name: page_name(executed.stem, name), back=True)
         made = _made(plan, executed.stem, locale, run=run, day=day)
         written[locale] = render.render_page(notebook, locale=locale, frame=frame, made=made)
+        gate.check_page(written[locale], name=page_name(executed.stem, locale))
     for locale, html in written.items():
         (stage / page_name(executed.stem, locale)).write_text(html, "utf-8")
 
@@ -115,6 +122,7 @@ def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, d
         frame = _frame(plan, locale, file=lambda name: f"index.{name}.html", back=False)
         made = _made(plan, "", locale, run=run, day=day)
         html = render.render_index(cards, locale=locale, frame=frame, made=made)
+        gate.check_page(html, name=f"index.{locale}.html")
         (stage / f"index.{locale}.html").write_text(html, "utf-8")
     own = plan.community.locale if plan.community.locale in plan.locales else plan.locales[0]
     (stage / "index.html").write_bytes((stage / f"index.{own}.html").read_bytes())
@@ -138,8 +146,9 @@ def _card(fate: Fate, locale: str) -> dict[str, str]:
     mark = ""
     if fate.status != "published":
         mark = labels.text(f"page.index.{fate.status}", locale, as_of=fate.as_of_day)
+    title = fate.title.get(locale, fate.notebook)
     return {
-        "title": fate.title.get(locale, fate.notebook),
+        "title": fate.notebook if gate.names_somebody(title) else title,
         "href": "" if fate.status == "failed" else page_name(fate.notebook, locale),
         "headline": fate.headline.get(locale, ""),
         "status": fate.finding,

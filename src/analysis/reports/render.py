@@ -13,15 +13,13 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 from analysis import labels
 from analysis.reports.execute import skip_imports
-
-PAGE_BUDGET = 400_000
-"""A page of six figures should not be larger [bytes]: it is sent by chat and opened on phones."""
+from analysis.reports.gate import HIDDEN
 
 LANG = {"en": "en", "zh": "zh-CN"}
 TEMPLATES = Path(__file__).parent / "template"
@@ -35,6 +33,7 @@ _TABLES = "caption col colgroup table tbody td tfoot th thead tr"
 _TAGS = frozenset(f"{_TEXT} {_BLOCKS} {_TABLES}".split())
 _ATTRIBUTES = frozenset(("abbr", "class", "colspan", "dir", "headers", "lang", "open", "rowspan", "scope", "title"))
 _KINDS = ("image/png", "image/jpeg", "text/html", "text/markdown", "text/plain")
+_REFERENCE = re.compile(r"&#(?:x[0-9a-f]+|[0-9]+);?", re.IGNORECASE)
 _BANNER = re.compile(r"<!--banner-->.*?<!--/banner-->", re.DOTALL)
 
 
@@ -124,6 +123,8 @@ def prepare(notebook: Mapping[str, Any], *, locale: str) -> Any:
 def clean(html: str) -> str:
     """Return markup with only the elements and attributes that a page needs; all else is shown as text.
 
+    Characters that turn or hide text are dropped: a name may hold them.
+
     Examples
     --------
     >>> clean('<b onclick="x">ann</b> <img src=x onerror=alert(1)>')
@@ -133,6 +134,8 @@ def clean(html: str) -> str:
 
     # bleach would show the text of the style sheet that pandas puts into every table
     html = re.sub(r"(?is)<style\b.*?</style\s*>", "", html)
+    html = _REFERENCE.sub(lambda found: HIDDEN.sub("", unescape(found[0])) and found[0], html)
+    html = HIDDEN.sub("", html)
     return str(bleach.clean(html, tags=_TAGS, attributes=_allow, protocols=["https"], strip_comments=True))
 
 
@@ -186,9 +189,10 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
     content = content if isinstance(content, str) else "".join(content)
     metadata = output["metadata"].get(kind, {})
     if kind.startswith("image/"):
-        return _output({kind: content}, {kind: _size(content, kind) | dict(metadata)})
+        alt = HIDDEN.sub("", str(metadata.get("alt", "")))
+        return _output({kind: content}, {kind: _size(content, kind) | dict(metadata) | {"alt": alt}})
     if kind == "text/plain":
-        return _output({kind: content})
+        return _output({kind: HIDDEN.sub("", content)})
     return _output({"text/html": clean(content) if kind == "text/html" else render_markdown(content)})
 
 

@@ -180,7 +180,7 @@ def _finish(run: _Run, job: Job, verdict: Verdict) -> Fate:
                 listing.remove_lists(run.stage, job.name)
             return _published(run, job, verdict, results)
         except Exception as error:  # one page that cannot be made must not take the others with it
-            cause, reason = "not_rendered", f"{type(error).__name__}: {error}"
+            cause, reason = getattr(error, "cause", "not_rendered"), f"{type(error).__name__}: {error}"
     job.sentinel.unlink(missing_ok=True)
     listing.remove_lists(run.stage, job.name)
     fate = pages.keep_previous(job.notebook, run.before, run.stage, run.plan, day=run.day, cause=cause, reason=reason)
