@@ -12,6 +12,7 @@ import pytest
 
 from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.experiments import compare_clustered, take_groups
 from analysis.summaries import (
     Metric,
     check_assignments,
@@ -63,9 +64,27 @@ def test_five_members_by_hand():
         ["spend", "points", "b", "", 2, 1],
         ["spend", "points", "c", "", 1, 1],
     ]
-    sums = ["sum_y", "sum_yy", "sum_x", "sum_xx", "sum_yx"]
-    assert units[sums].to_numpy().tolist() == [[4, 10, 3, 5, 7], [2, 4, 3, 9, 6], [4, 16, 2, 4, 8]]
-    assert units[["sum_d", "sum_dd", "sum_yd", "sum_dx"]].isna().all(axis=None)
+    sums = ["sum_y", "sum_yy", "sum_x", "sum_xx"]
+    assert units[sums].to_numpy().tolist() == [[4, 10, 3, 5], [2, 4, 3, 9], [4, 16, 2, 4]]
+    assert units[["sum_d", "sum_dd", "sum_yd", "sum_yx", "sum_dx"]].isna().all(axis=None)
+
+
+def test_groups_go_without_squares_where_only_effects_are_asked_for():
+    """The same counts and sums, and effects by group to the last digit; squares are nobody's."""
+    metrics = [Metric(name="spend", before="before"), Metric(name="ratio", value="spend", per="visits")]
+    whole, lean = (count_units(lazy(draw()), metrics=metrics, group="group_id", squares=flag) for flag in (True, False))
+    squares = ["sum_yy", "sum_xx"]
+    pd.testing.assert_frame_equal(lean.drop(columns=squares), whole.drop(columns=squares))
+    assert lean[squares].isna().all(axis=None)
+    arms = {"control": "control", "treatment": "points"}
+    one, other = (compare_clustered(take_groups(units, metric="spend", **arms), adjust=True) for units in (whole, lean))
+    assert (one.estimate, one.std_error, one.df) == (other.estimate, other.std_error, other.df)
+
+
+def test_products_are_added_up_where_members_were_drawn():
+    """Of control both have x: Σxy = 1·1 + 3·2. Of points the first has (2, 3), the third (4, the mean of 1, 2, 3: 2)."""
+    units = count_units(lazy(FIVE), metrics=[Metric(name="spend", before="spend_before")])
+    assert units["sum_yx"].tolist() == [7, 14]
 
 
 def test_a_ratio_counts_members_of_whom_both_sides_are_known():
@@ -121,13 +140,20 @@ def test_sums_equal_rows():
     known = rows.dropna(subset=["spend"])
     for unit, part in known.groupby("group_id"):
         y, d, x = part["spend"], part["visits"], part["before"]
-        expected = [len(part), y.sum(), (y * y).sum(), d.sum(), (d * d).sum(), (y * d).sum()]
-        expected += [x.sum(), (x * x).sum(), (y * x).sum(), (d * x).sum()]
-        found = row(units, unit_id=unit)[
-            ["n", "sum_y", "sum_yy", "sum_d", "sum_dd", "sum_yd", "sum_x", "sum_xx", "sum_yx", "sum_dx"]
-        ]
+        expected = [len(part), y.sum(), (y * y).sum(), d.sum(), x.sum(), (x * x).sum()]
+        found = row(units, unit_id=unit)[["n", "sum_y", "sum_yy", "sum_d", "sum_x", "sum_xx"]]
         np.testing.assert_allclose(found.to_numpy(dtype=float), expected, rtol=1e-12)
     assert units["n_assigned"].sum() == len(rows)
+
+
+def test_products_equal_rows():
+    rows = draw()
+    units = count_units(lazy(rows), metrics=[Metric(name="spend", per="visits", before="before")])
+    for arm, part in rows.dropna(subset=["spend"]).groupby("variant"):
+        y, d, x = part["spend"], part["visits"], part["before"]
+        expected = [(d * d).sum(), (y * d).sum(), (y * x).sum(), (d * x).sum()]
+        found = row(units, variant=arm)[["sum_dd", "sum_yd", "sum_yx", "sum_dx"]]
+        np.testing.assert_allclose(found.to_numpy(dtype=float), expected, rtol=1e-12)
 
 
 EXPERIMENT = "points"
@@ -214,7 +240,7 @@ def test_members_of_both_arms_are_counted_and_can_be_left_out():
 def test_figures_from_before_fill_up_with_their_mean():
     """Only m1 has one, 5: so everybody has."""
     units = count(community())
-    assert row(units, unit_id="a")[["sum_x", "sum_xx", "sum_yx"]].tolist() == [10.0, 50.0, 5.0]
+    assert row(units, unit_id="a")[["sum_x", "sum_xx"]].tolist() == [10.0, 50.0]
 
 
 def test_without_memberships_outcomes_say_who_sits_where():

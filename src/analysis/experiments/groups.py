@@ -94,11 +94,11 @@ def take_groups(
         ``DUPLICATED_UNIT``, ``UNIT_IN_TWO_ARMS``, ``ONE_ARM``, ``NO_OUTCOMES``, ``ONE_GROUP_PER_ARM``,
         ``CONSTANT_METRIC``.
     """
-    own = units[units["metric"] == metric]
+    own = units[(units["metric"] == metric).to_numpy()]
     if (own["unit_id"] == "").any():
         raise ValueError("these rows are arms of members, not groups: compare members by compare_means and its like")
     _check_units(own)
-    rows = own[own["variant"].isin([control, treatment])]
+    rows = own[own["variant"].isin([control, treatment]).to_numpy()]
     _check_arms(rows, metric=metric, arms=(control, treatment))
     weight = rows["sum_d" if estimand == "ratio" else "n"].to_numpy(dtype=float)
     kept = rows[weight > 0]
@@ -125,6 +125,8 @@ def _column(rows: pd.DataFrame, name: str) -> Floats:
 
 
 def _check_units(units: pd.DataFrame) -> None:
+    if units["unit_id"].is_unique:
+        return
     arms = units.groupby("unit_id", sort=False)["variant"].agg(["nunique", "size"])
     for code, wrong in (
         (RefusalCode.UNIT_IN_TWO_ARMS, arms["nunique"] > 1),
@@ -136,10 +138,10 @@ def _check_units(units: pd.DataFrame) -> None:
 
 def _check_arms(rows: pd.DataFrame, *, metric: str, arms: tuple[str, str]) -> None:
     for arm in arms:
-        own = rows[rows["variant"] == arm]
-        if own.empty:
+        own = (rows["variant"] == arm).to_numpy()
+        if not own.any():
             raise RefusedAnalysis(RefusalCode.ONE_ARM, {"column": "variant", "arm": arm})
-        if not own["n"].sum():
+        if not rows["n"].to_numpy()[own].sum():
             raise RefusedAnalysis(RefusalCode.NO_OUTCOMES, {"metric": metric, "arm": arm})
 
 

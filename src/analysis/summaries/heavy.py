@@ -8,6 +8,7 @@ treatment does better than one of the control. Both come as units frames, so tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -117,7 +118,7 @@ def count_ranks(
     for metric in _take(metrics):
         rows = own.select(value=nw.col(metric.column).cast(nw.Float64), **keys)
         placed = _place(rows, control=control, treatment=treatment)
-        grouped = {"group": "unit_id"} if group else {}
+        grouped: dict[str, Any] = {"group": "unit_id"} if group else {}
         grouped |= {"stratum": "stratum"} if stratum else {}
         sums = count_units(placed, metrics=[Metric(name=metric.name, value="placement")], **grouped)
         parts.append(_scale(sums, control=control, treatment=treatment))
