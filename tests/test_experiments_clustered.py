@@ -1,4 +1,4 @@
-"""CR2, Satterthwaite, ICC: by hand, against matrices, R and StatsPAI, and on real schools and villages."""
+"""CR2, Satterthwaite, ICC: by hand, against matrices, R and StatsPAI, and on real schools."""
 
 from __future__ import annotations
 
@@ -237,20 +237,6 @@ def test_icc_of_equal_groups_is_that_of_a_drawn_population():
     assert found.icc == pytest.approx(0.05, abs=0.004)
     assert found.ci_low < 0.05 < found.ci_high
     assert found.variance == pytest.approx(0.25, abs=0.002)
-
-
-def test_villages_where_members_were_drawn(shared):
-    """Thornton (2008): CR1 over 119 villages, where villages hold both arms, so by members' matrices of two columns."""
-    rows = pd.read_csv(shared / "experiments/thornton_incentives.csv").dropna(subset=["got", "any", "villnum"])
-    treated = rows["any"].to_numpy() == 1
-    means = [rows["got"][arm].mean() for arm in (~treated, treated)]
-    residual = rows["got"].to_numpy() - np.where(treated, means[1], means[0])
-    score = pd.Series(residual * np.where(treated, 1 / treated.sum(), -1 / (~treated).sum()))
-    raw = (score.groupby(rows["villnum"].to_numpy()).sum() ** 2).sum()
-    n, g = len(rows), rows["villnum"].nunique()
-    assert (n, g) == (2830, 119)
-    assert means == pytest.approx([0.3387, 0.7907], abs=5e-5)
-    assert np.sqrt(raw * g / (g - 1) * (n - 1) / (n - 2)) == pytest.approx(0.02269, abs=5e-6)
 
 
 def test_ratio_with_members_below_is_the_mean():

@@ -181,6 +181,20 @@ def test_under_six_pairs_no_claim_at_five_percent(n_pairs, smallest, bounded):
     assert (WarningCode.ALPHA_OUT_OF_REACH in found.effect.warnings) != bounded
 
 
+def test_the_interval_holds_every_effect_that_is_not_rejected():
+    """Very unequal groups: below the estimate effects are rejected, and further down no longer. The interval is the hull."""
+    size = [40, 600, 10, 5, 40, 10, 10, 200, 5, 600]
+    total = [4, 286, 0, 0, 2, 1, 4, 42, 0, 197]
+    groups = make_groups(size, total, first_treated(5, 5))
+    found = redraw_lots(groups).effect
+    assignments = all_of(10, 5)
+    trials = np.linspace(found.ci_low - 0.05, found.estimate, 60)
+    kept = np.array([p_by_loops(groups, assignments, trial) > 0.05 for trial in trials])
+    assert (np.diff(kept.astype(int)) == -1).any()
+    assert found.ci_low <= trials[kept].min()
+    assert found.ci_low == pytest.approx(trials[kept].min(), abs=trials[1] - trials[0])
+
+
 @pytest.mark.parametrize(
     ("n_control", "n_treatment", "smallest"), [(3, 3, 2 / 20), (5, 5, 2 / 252), (3, 4, 1 / 35), (4, 16, 1 / 4845)]
 )

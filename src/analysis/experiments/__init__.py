@@ -8,7 +8,7 @@ module             holds
 =================  ===============================================================================
 ``design``         what was decided beforehand; ``records`` reads it, ``limits`` says what it allows
 ``effect``         the result that every estimator returns; ``relative`` its share of the control
-``effects``        members drawn one by one (``moments``: their sums)
+``effects``        members drawn one by one (``moments``: their sums); ``crossed``: their error by group
 ``grouped``        whole groups drawn: which figure decides, of ``clustered`` (``cr2``, ``groups``) and
                    ``randomise`` (``assignments``, ``differences``); ``pseudo``: staying as an outcome
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
@@ -57,6 +57,7 @@ from analysis.experiments.checks import (
 )
 from analysis.experiments.clustered import compare_clustered, compare_group_means
 from analysis.experiments.costs import Moments, estimate_moments
+from analysis.experiments.crossed import compare_members_by_group, estimate_moments_by_group
 from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use_pre_period
 from analysis.experiments.design import Design, Guardrail
 from analysis.experiments.effect import Effect
@@ -158,6 +159,7 @@ __all__ = [
     "compare_groups",
     "compare_lists",
     "compare_means",
+    "compare_members_by_group",
     "compare_overlap",
     "compare_proportions",
     "compare_randomised",
@@ -178,6 +180,7 @@ __all__ = [
     "estimate_mde",
     "estimate_members_needed",
     "estimate_moments",
+    "estimate_moments_by_group",
     "estimate_money",
     "estimate_net_benefit",
     "estimate_others",

@@ -179,10 +179,6 @@ class _Null:
         (difference, error), (drawn, drawn_error) = self.null.at(effect), self.observed.at(effect)
         return self._share(difference * drawn_error, drawn * error)
 
-    def p_value_far(self) -> float:
-        """Return where the p-value tends to as the effect grows without end."""
-        return self._share(self.null.b**2 * self.observed.q2, self.observed.b**2 * self.null.q2)
-
     def _share(self, ours: Floats, theirs: Floats) -> float:
         slack = 1e-13 * max(float(ours.max()), float(theirs.max()))
         extreme = int((ours * (1 + _TIE) + slack >= theirs).sum())
@@ -229,7 +225,7 @@ def _find_end(found: _Null, estimate: float, error: float, *, alpha: float, side
     step = error if error > 0 else float(np.std(found.null.a)) or 1.0
     trials = estimate + side * step * np.concatenate([np.linspace(0, 12, 97), np.geomspace(13, 1e6, 80)])
     kept = [found.p_value(trial) > alpha + _TIE for trial in trials]
-    if kept[-1] or found.p_value_far() > alpha + _TIE:
+    if kept[-1]:  # a million errors away
         return side * np.inf
     last = len(kept) - 1 - kept[::-1].index(True) if any(kept) else 0
     inner, outer = trials[last], trials[last + 1]
