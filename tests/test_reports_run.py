@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from analysis import cli, labels
 from analysis.errors import ConfigError
-from analysis.reports import plan, publish, run
+from analysis.reports import key, plan, publish, run
 from analysis.reports.supervise import Verdict
 
 PARAMETERS = """community: str = "c.yml"
@@ -29,9 +29,9 @@ def markdown(source, *tags):
     return {"cell_type": "markdown", "source": source, "metadata": {"tags": list(tags)}}
 
 
-def write_notebook(folder, name):
+def write_notebook(folder, name, title="Who leaves"):
     cells = [
-        markdown(f"# Who leaves ({name})?", "lang-en"),
+        markdown(f"# {title} ({name})?", "lang-en"),
         markdown(f"# 谁在离开（{name}）？", "lang-zh"),
         {
             "cell_type": "code",
@@ -111,7 +111,15 @@ def report(project, kernel, days):
 
 
 def latest(project) -> Path:
-    return (project / "reports/demo/latest").resolve(strict=True)
+    """Return the run that ``latest`` is a copy of, once it is one to the byte."""
+    copy = project / "reports/demo/latest"
+    run = copy.parent / json.loads((copy / "manifest.json").read_text("utf-8"))["run"]
+    assert content(copy) == content(run)
+    return run
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def fates(outcome):
@@ -121,7 +129,7 @@ def fates(outcome):
 def test_all_published_is_exit_code_0_with_every_page_in_both_languages(project, report):
     outcome = report()
     assert (outcome.exit_code, outcome.message) == (0, "")
-    assert outcome.folder.resolve() == latest(project)
+    assert outcome.folder == latest(project)
     pages = {path.name for path in latest(project).glob("*.html")}
     notebooks = {
         f"{name}.{locale}.html" for name in ("00_quality", "01_churn", "02_tiers") for locale in labels.LOCALES
@@ -216,7 +224,7 @@ def test_a_page_that_breaks_a_rule_is_not_published_and_the_run_says_where(proje
 def test_notebooks_left_out_keep_their_pages_marked(project, kernel, report):
     report()
     kernel.jobs.clear()
-    outcome = report(only=["churn"])
+    outcome = report(only=["churn"], force=True)
     assert outcome.exit_code == 0
     assert [job.name for job in kernel.jobs] == ["01_churn"]
     assert fates(outcome) == {"00_quality": "kept", "01_churn": "published", "02_tiers": "kept"}
@@ -281,7 +289,8 @@ def test_what_cannot_run_is_exit_code_2_and_touches_nothing(project, kernel, rep
     assert says in outcome.message
     assert not kernel.jobs  # no kernel was started
     assert latest(project) == before
-    assert len(list((project / "reports/demo").iterdir())) == 3  # the run, latest, the lock
+    names = {path.name for path in (project / "reports/demo").iterdir()}
+    assert names == {before.name, "latest", ".lock"}
 
 
 def test_without_data_nothing_is_touched(project, kernel, report, monkeypatch):
@@ -301,11 +310,118 @@ def test_a_second_run_meanwhile_is_exit_code_2(project, report):
 
 
 def test_the_same_run_twice_gives_the_same_pages_but_for_its_name(project, report):
-    first, second = report().folder, report().folder
+    first, second = report().folder, report(force=True).folder
     assert first.name[-8:] == second.name[-8:]  # the key: the same notebooks, parameters and data
     for page in ("01_churn.en.html", "index.zh.html"):
         one, two = ((folder / page).read_text("utf-8").replace(folder.name, "") for folder in (first, second))
         assert one == two
+
+
+def jobs_of(kernel, report, **options):
+    """Return the notebooks that a run executes."""
+    kernel.jobs.clear()
+    outcome = report(**options)
+    assert outcome.exit_code == 0
+    assert outcome.unchanged == (not kernel.jobs)
+    return sorted(job.name for job in kernel.jobs)
+
+
+ALL = ["00_quality", "01_churn", "02_tiers"]
+
+
+def test_an_unchanged_run_executes_and_publishes_nothing(project, kernel, report):
+    assert jobs_of(kernel, report) == ALL
+    before = latest(project)
+    assert jobs_of(kernel, report) == []
+    assert latest(project) == before
+    assert jobs_of(kernel, report, only=["churn"]) == []
+    assert jobs_of(kernel, report, force=True) == ALL
+    assert latest(project) != before
+
+
+def test_a_changed_notebook_or_parameter_runs_alone_and_the_others_are_taken_over_unmarked(project, kernel, report):
+    first = report().folder
+    write_notebook(project / "notebooks", "01_churn", title="Who goes")
+    assert jobs_of(kernel, report) == ["01_churn"]
+    assert latest(project) != first
+    for page in ("00_quality.zh.html", "notebooks/00_quality.ipynb", "notebooks/00_quality.results.json"):
+        assert (latest(project) / page).read_bytes() == (first / page).read_bytes()
+    claims = json.loads((latest(project) / "results.json").read_text("utf-8"))
+    assert [claim["notebook"] for claim in claims] == ALL
+    index = (latest(project) / "index.en.html").read_text("utf-8")
+    assert "says 00_quality" in index
+    assert 'class="mark"' not in index
+    assert jobs_of(kernel, report, params=["churn.silent_days=60"]) == ["01_churn"]
+    assert jobs_of(kernel, report, params=["churn.silent_days=60"]) == []
+    assert jobs_of(kernel, report) == ["01_churn"]
+
+
+def test_new_data_new_settings_another_day_or_another_package_run_all_again(project, kernel, report, days, monkeypatch):
+    tables = project / "processed"
+    tables.mkdir()
+    (tables / "members.parquet").write_text("rows")
+    assert jobs_of(kernel, report) == ALL
+    (tables / "members.parquet").write_text("more")  # as many bytes
+    assert jobs_of(kernel, report) == ALL
+    (project / "scenario.yml").write_text("phases: 3")
+    assert jobs_of(kernel, report) == ALL
+    config = project / "community.yml"
+    config.write_text(config.read_text("utf-8") + "min_cell: 20\n", "utf-8")
+    assert jobs_of(kernel, report) == ALL
+    days[0] += 1
+    assert jobs_of(kernel, report) == ALL
+    assert jobs_of(kernel, report) == []
+    monkeypatch.setattr(key, "sign_package", lambda: "edited")
+    assert jobs_of(kernel, report) == ALL
+    monkeypatch.setattr(key, "sign_environment", lambda: "pandas-2.3.4.dist-info")
+    assert jobs_of(kernel, report) == ALL
+    assert jobs_of(kernel, report, locales=("en",)) == ALL
+
+
+def test_outputs_and_marks_of_jupyterlab_are_no_change(project, kernel, report):
+    report()
+    path = project / "notebooks/01_churn.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    notebook["cells"][2] |= {
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}],
+        "execution_count": 3,
+    }
+    notebook["metadata"] = {"widgets": {}}
+    path.write_text(json.dumps(notebook, indent=4), "utf-8")
+    assert jobs_of(kernel, report) == []
+
+
+def test_after_a_failure_only_what_failed_is_run_again(project, kernel, report):
+    report()
+    kernel.fails = {"01_churn"}
+    assert report(force=True).exit_code == 1
+    kernel.fails = set()
+    assert jobs_of(kernel, report) == ["01_churn"]
+    assert 'class="banner"' not in (latest(project) / "01_churn.en.html").read_text("utf-8")
+
+
+def test_pages_that_somebody_changed_or_lost_are_made_again(project, kernel, report):
+    report()
+    (project / "reports/demo/latest/01_churn.en.html").write_text("touched", "utf-8")
+    (project / "reports/demo/latest/notebooks/02_tiers.results.json").unlink()
+    assert jobs_of(kernel, report) == ["01_churn", "02_tiers"]
+    (project / "reports/demo/latest/manifest.json").write_text("{", "utf-8")
+    assert jobs_of(kernel, report) == ALL
+
+
+def test_whoever_asks_for_a_list_of_members_is_run(project, kernel, report):
+    for _ in range(2):
+        assert "01_churn" in jobs_of(kernel, report, params=["churn.risk_list=true"])
+
+
+def test_a_notebook_of_an_analyst_s_own_is_run_and_published_like_ours(project, kernel, report):
+    (project / "notebooks/custom").mkdir()
+    write_notebook(project / "notebooks/custom", "99_mine")
+    assert jobs_of(kernel, report) == [*ALL, "99_mine"]
+    assert "99_mine.zh.html" in (latest(project) / "index.html").read_text("utf-8")
+    write_notebook(project / "notebooks/custom", "01_churn")
+    outcome = report()
+    assert (outcome.exit_code, "01_churn: two notebooks have this name" in outcome.message) == (2, True)
 
 
 def test_an_error_of_our_own_leaves_the_previous_report_and_no_rubbish(project, report, monkeypatch):
@@ -313,7 +429,7 @@ def test_an_error_of_our_own_leaves_the_previous_report_and_no_rubbish(project, 
     before = latest(project)
     monkeypatch.setattr(run, "_write_documents", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        report()
+        report(force=True)
     assert latest(project) == before
     assert not list((project / "reports/demo").glob(".staging-*"))
 

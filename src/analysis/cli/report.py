@@ -21,6 +21,7 @@ def report(
     param: Annotated[
         list[str] | None, typer.Option(metavar="NOTEBOOK.NAME=VALUE", help="Set a notebook's parameter; repeat.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run what has not changed too.")] = False,
     into: Annotated[Path, typer.Option(metavar="DIR", help="Where reports are published.")] = Path("reports"),
 ) -> None:
     """Run the notebooks on a community's tables and publish their pages under reports/COMMUNITY/latest."""
@@ -36,6 +37,7 @@ def report(
             locales=(locale,) if locale else labels.LOCALES,
             jobs=jobs,
             params=param or (),
+            force=force,
             reports_dir=into,
             progress=on_cell,
         )
@@ -55,6 +57,10 @@ def _show_outcome(outcome: RunOutcome) -> None:
             typer.echo(
                 f"{fate.notebook}: failed: {fate.reason.rstrip('.')}.{stays}\nLook: jupyter lab {executed}", err=True
             )
+        elif fate.unchanged:
+            typer.echo(f"{fate.notebook}: unchanged since {fate.run}")
         else:
             typer.echo(f"{fate.notebook}: {fate.status}{f' in {fate.seconds:.0f} s' if fate.seconds else ''}")
+    if outcome.unchanged:
+        typer.echo("Nothing has changed, so nothing was run. Run it all the same: --force.")
     typer.echo(f"Open: {outcome.folder.parent / 'latest' / 'index.html'}")

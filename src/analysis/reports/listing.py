@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ASKED_BY = "risk_list"
 """The parameter of a notebook that asks for its list."""
 
+LISTS = "*.risk_list.csv"
+"""The lists among a run's files."""
+
 FIRST = ("rank", "member_id", "group_id", "probability", "ci_low", "ci_high")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -12,7 +12,7 @@ from typing import Any
 from analysis import labels
 from analysis.reports import gate, render
 from analysis.reports.parameters import RUNNER_SETS
-from analysis.reports.plan import Plan
+from analysis.reports.plan import Plan, Task
 from analysis.reports.results import versions
 
 MANIFEST = "manifest.json"
@@ -37,6 +37,10 @@ class Fate:
         The claims it recorded.
     headline, finding
         Its first claim's sentence by language, and that claim's status.
+    key
+        Sign of all that a published page depends on.
+    unchanged
+        Whether the page is the one that stood before, since nothing behind it has changed.
     """
 
     notebook: str
@@ -50,6 +54,8 @@ class Fate:
     headline: Mapping[str, str] = field(default_factory=dict)
     finding: str = ""
     title: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    unchanged: bool = False
 
     @property
     def failed(self) -> bool:
@@ -82,7 +88,7 @@ def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) 
 
 
 def keep_previous(
-    notebook: Path, before: Path | None, stage: Path, plan: Plan, *, day: int, cause: str = "", reason: str = ""
+    task: Task, before: Path | None, stage: Path, plan: Plan, *, day: int, cause: str = "", reason: str = ""
 ) -> Fate:
     """Copy a notebook's previous pages into the run, marked; return its fate.
 
@@ -93,10 +99,10 @@ def keep_previous(
     day
         The day of this run [days since 1970-01-01].
     """
-    old = _previous_fate(before, notebook.stem)
+    old = _previous_fate(before, task.name)
     copied = False
     for locale in plan.locales if old else ():
-        page = before / page_name(notebook.stem, locale) if before else None
+        page = before / page_name(task.name, locale) if before else None
         if page and page.is_file():
             text = labels.text(f"page.{'stale' if cause else 'kept'}", locale, day=day, as_of=old["as_of_day"])
             marked = render.mark_page(page.read_text("utf-8"), text)
@@ -105,7 +111,7 @@ def keep_previous(
     status = ("stale" if copied else "failed") if cause else ("kept" if copied else "absent")
     standing = {name: old[name] for name in ("as_of_day", "run", "headline", "finding")} if copied else {}
     return Fate(
-        notebook=notebook.stem, status=status, cause=cause, reason=reason, title=titles(notebook, plan), **standing
+        notebook=task.name, status=status, cause=cause, reason=reason, title=titles(task.notebook, plan), **standing
     )
 
 
@@ -190,9 +196,7 @@ def _made(plan: Plan, notebook: str, locale: str, *, run: str, day: int) -> list
 
 def _settings(plan: Plan, notebook: str) -> dict[str, Any]:
     """Return a notebook's own settings as they took effect: where it leaves one open, the community's holds."""
-    path = next((path for path in plan.declared if path.stem == notebook), None)
-    if path is None:
-        return {}
-    values = {name: parameter.default for name, parameter in plan.declared[path].items()} | plan.notebooks[path]
+    task = plan.find_task(notebook)
+    values = task.values if task else {}
     effective = {name: value or getattr(plan.community.churn, name, value) for name, value in values.items()}
     return {name: value for name, value in effective.items() if name not in RUNNER_SETS and value not in ("", None)}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from analysis import intake, labels
+from analysis import labels
 from analysis.config import Community, parse_day, read_config
 from analysis.errors import ConfigError
-from analysis.reports import parameters
+from analysis.intake.holdings import read_holdings
+from analysis.reports import key, parameters
 from analysis.reports.results import dump, iso
+
+CUSTOM = "custom"
+"""Where analysts keep notebooks of their own, below ``notebooks/``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,35 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """One page to make: a notebook and what it is given.
+
+    Attributes
+    ----------
+    name
+        The page's name, and that of its executed notebook.
+    declared
+        What the notebook declares.
+    given
+        What the run hands over; ``out_dir`` comes later.
+    key
+        Sign of all that the page depends on: the same key, the same page.
+    """
+
+    name: str
+    notebook: Path
+    declared: dict[str, parameters.Parameter]
+    given: dict[str, Any]
+    key: str = ""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every parameter as it takes effect, apart from ``out_dir``."""
+        values = {name: parameter.default for name, parameter in self.declared.items()} | self.given
+        return {name: value for name, value in values.items() if name != "out_dir"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """Everything decided beforehand.
 
@@ -35,25 +67,35 @@ class Plan:
     ----------
     root
         The folder that holds ``notebooks/``; kernels work there.
-    notebooks
-        Those of this run, in order, each with every parameter that it will get.
-    declared
-        What each notebook of this run declares, by its path.
+    tasks
+        The pages of this run, in order.
     others
-        Notebooks that this run leaves out.
-    key
-        Sign of all that the results depend on: the same key, the same results.
+        Those that this run leaves out.
+    fingerprints
+        The hashes of the files behind it, to be remembered by the run.
     """
 
     community: Community
     window: Window
     root: Path
-    notebooks: dict[Path, dict[str, Any]]
-    declared: dict[Path, dict[str, parameters.Parameter]]
-    others: tuple[Path, ...]
+    tasks: tuple[Task, ...]
+    others: tuple[Task, ...]
     locales: tuple[str, ...]
-    commit: str
-    key: str
+    fingerprints: key.Fingerprints
+
+    @property
+    def key(self) -> str:
+        """Sign of all that the results depend on: the same key, the same results."""
+        return hashlib.sha256(dump([[task.name, task.key] for task in self.tasks]).encode()).hexdigest()[:8]
+
+    @cached_property
+    def commit(self) -> str:
+        """The commit of the notebooks' repository, see :func:`read_commit`."""
+        return read_commit(self.root)
+
+    def find_task(self, name: str) -> Task | None:
+        """Return the task of a page, or None."""
+        return next((task for task in (*self.tasks, *self.others) if task.name == name), None)
 
 
 def make_plan(
@@ -64,6 +106,7 @@ def make_plan(
     locales: Sequence[str],
     given: Sequence[str],
     notebooks_dir: Path,
+    reports_dir: Path,
 ) -> Plan:
     """Read configuration, data window and parameters.
 
@@ -76,30 +119,58 @@ def make_plan(
     if unknown or not locales:
         raise ConfigError(f"no language {''.join(unknown[:1])!r}. Choose among {', '.join(labels.LOCALES)}.")
     community = read_config(config_path)
-    available = sorted(notebooks_dir.resolve().glob("*.ipynb"))
-    if not available:
-        raise ConfigError(f"{notebooks_dir}: holds no notebook. Start the run where notebooks/ stands.")
+    available = find_notebooks(notebooks_dir)
     chosen = parameters.match_notebooks(available, only)
     declared = {notebook: parameters.read_parameters(notebook) for notebook in chosen}
     values = parameters.check_parameters(given, declared)
     window = read_window(community, as_of=as_of)
     root = notebooks_dir.resolve().parent
     shared = {"community": _relative(community.path, root), "as_of": iso(window.as_of_day), "locale": "all"}
-    complete = {
-        notebook: {name: value for name, value in shared.items() if name in declared[notebook]} | values[notebook]
-        for notebook in chosen
-    }
+    fingerprints = key.Fingerprints(reports_dir / community.community / key.MEMORY)
+    tasks = [_task(notebook, declared[notebook], shared | values[notebook]) for notebook in chosen]
     return Plan(
         community=community,
         window=window,
         root=root,
-        notebooks=complete,
-        declared=declared,
-        others=tuple(notebook for notebook in available if notebook not in chosen),
+        tasks=_sign(tasks, community, fingerprints, locales),
+        others=tuple(_task(notebook, {}, {}) for notebook in available if notebook not in chosen),
         locales=tuple(locales),
-        commit=read_commit(root),
-        key=_key(complete, community, window),
+        fingerprints=fingerprints,
     )
+
+
+def find_notebooks(folder: Path) -> list[Path]:
+    """Return the notebooks of a suite in running order, an analyst's own (``custom/``) behind ours.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or two have one name.
+    """
+    available = sorted(folder.resolve().glob("*.ipynb")) + sorted((folder.resolve() / CUSTOM).glob("*.ipynb"))
+    if not available:
+        raise ConfigError(f"{folder}: holds no notebook. Start the run where notebooks/ stands.")
+    names = [notebook.stem for notebook in available]
+    twice = next((name for name in names if names.count(name) > 1), "")
+    if twice:
+        raise ConfigError(f"{twice}: two notebooks have this name. Rename the one in {folder.name}/{CUSTOM}/.")
+    return available
+
+
+def _task(notebook: Path, declared: dict[str, parameters.Parameter], offered: Mapping[str, Any]) -> Task:
+    given = {name: value for name, value in offered.items() if name in declared}
+    return Task(name=notebook.stem, notebook=notebook, declared=declared, given=given)
+
+
+def _sign(
+    tasks: Sequence[Task], community: Community, fingerprints: key.Fingerprints, locales: Sequence[str]
+) -> tuple[Task, ...]:
+    inputs = key.sign_inputs(community, fingerprints)
+
+    def sign(task: Task) -> str:
+        return key.sign_task(task.notebook, task.values, community=community, inputs=inputs, locales=locales)
+
+    return tuple(replace(task, key=sign(task)) for task in tasks)
 
 
 def read_window(community: Community, *, as_of: str) -> Window:
@@ -112,13 +183,12 @@ def read_window(community: Community, *, as_of: str) -> Window:
     """
     if as_of:
         parse_day(as_of)
-    tables = intake.open_tables(community, as_of=as_of)
-    records = getattr(tables.ledger, "records", tables.ledger)
+    found = read_holdings(community, as_of=as_of)
     inputs = tuple(
         {"file": record.file, "sha256": record.sha256, "table": record.table, "n_rows": record.n_rows}
-        for record in records
+        for record in found.records
     )
-    return Window(first_day=int(tables.first_day), as_of_day=int(tables.as_of_day), inputs=inputs)
+    return Window(first_day=found.first_day, as_of_day=found.as_of_day, inputs=inputs)
 
 
 def read_commit(root: Path) -> str:
@@ -139,21 +209,3 @@ def _relative(path: Path, root: Path) -> str:
     """Write a path as the notebook's reader would, where it lies below the root."""
     path = path.resolve()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-
-
-def _key(notebooks: Mapping[Path, Mapping[str, Any]], community: Community, window: Window) -> str:
-    sources = {notebook.stem: _source_of(notebook) for notebook in notebooks}
-    content = {
-        "sources": sources,
-        "parameters": {notebook.stem: dict(values) | {"community": ""} for notebook, values in notebooks.items()},
-        "community": community.model_dump(mode="json"),
-        "inputs": window.inputs,
-        "package": metadata.version("community-analysis"),
-    }
-    return hashlib.sha256(dump(content).encode()).hexdigest()[:8]
-
-
-def _source_of(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text("utf-8"))["cells"]
-    text = "\0".join("".join(cell["source"]) for cell in cells)
-    return hashlib.sha256(text.encode()).hexdigest()

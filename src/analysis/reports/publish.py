@@ -1,7 +1,9 @@
 """A finished folder appears at once, or not at all.
 
-Everything is made in a staging folder on the same file system, then renamed to ``<community>/<run>/``; then
-the link ``latest`` is replaced in one step. A reader of ``latest`` sees the old report or the new one.
+Everything is made in a staging folder on the same file system, then renamed to ``<community>/<run>/``. ``latest`` is a copy of that
+run, real files that survive a chat upload, a zip or a USB stick, and it takes the place of the copy before in one step. Who opens
+``latest`` sees the old report or the new one; the copy before stays hidden beside it until the next run, so that somebody who is
+still reading it reads it to the end.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.errors import ConfigError
+from analysis.reports import listing
+from analysis.reports.exchange import exchange, settle
 
 LATEST = "latest"
 _STAGING = ".staging-"
+_SPARE = ".latest-before"
 
 
 @contextmanager
@@ -55,28 +60,46 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def publish(stage: Path, folder: Path, *, run: str) -> Path:
-    """Move a staged run to ``folder/run`` and point ``latest`` to it; return where it stands now."""
-    for path in sorted(stage.rglob("*")):
-        _sync(path)
-    _sync(stage)
+    """Move a staged run to ``folder/run``, put a copy of it in the place of ``latest``; return where it stands now."""
+    _sync_all(stage)
     finished = folder / run
     stage.rename(finished)
     _sync(folder)
-    _swap_link(folder, run)
+    _renew_latest(folder, finished)
     return finished
 
 
 def previous(folder: Path) -> Path | None:
-    """Return the run that ``latest`` points to, or None."""
-    link = folder / LATEST
-    return link.resolve() if link.is_symlink() and link.is_dir() else None
+    """Return the copy of the last published run, or None; call it under :func:`lock`."""
+    settle(folder / _SPARE, folder / LATEST)
+    return folder / LATEST if (folder / LATEST).is_dir() else None
 
 
-def _swap_link(folder: Path, run: str) -> None:
-    temporary = folder / f".{LATEST}-{os.getpid()}"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(run, target_is_directory=True)
-    temporary.replace(folder / LATEST)
+def _renew_latest(folder: Path, finished: Path) -> None:
+    spare, latest = folder / _SPARE, folder / LATEST
+    settle(spare, latest)
+    _remove(spare)
+    shutil.copytree(finished, spare)
+    _sync_all(spare)
+    if os.path.lexists(latest):
+        exchange(spare, latest)
+        for path in spare.glob(listing.LISTS):  # lists of members do not outlive their run in a hidden copy
+            path.unlink()
+    else:
+        spare.rename(latest)
+    _sync(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        _sync(path)
     _sync(folder)
 
 

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import listing, pages, publish, render
+from analysis.reports import listing, pages, publish, render, reuse
 from analysis.reports.pages import Fate
-from analysis.reports.plan import Plan, make_plan
+from analysis.reports.plan import Plan, Task, make_plan
 from analysis.reports.results import dump, iso, versions, write_atomically
 from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook
 
@@ -43,12 +43,15 @@ class RunOutcome:
         One per notebook.
     message
         Why nothing could start, with the remedy.
+    unchanged
+        Whether nothing had changed, so that nothing was run or published.
     """
 
     exit_code: int
     folder: Path | None = None
     fates: tuple[Fate, ...] = ()
     message: str = ""
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +61,7 @@ class _Run:
     plan: Plan
     stage: Path
     before: Path | None
+    unchanged: reuse.Standing
     limits: Limits
     started: dt.datetime
 
@@ -82,6 +86,7 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
     locales: Sequence[str] = labels.LOCALES,
     jobs: int | None = None,
     params: Sequence[str] = (),
+    force: bool = False,
     reports_dir: Path = Path("reports"),
     notebooks_dir: Path = Path("notebooks"),
     limits: Limits | None = None,
@@ -101,108 +106,133 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
         Notebooks at a time; None takes the smaller of cores and notebooks.
     params
         ``NOTEBOOK.NAME=VALUE``.
+    force
+        Run what has not changed too.
     progress
         Called as cells go by.
     """
     try:
         plan = make_plan(
-            config_path, only=only, as_of=as_of, locales=locales, given=params, notebooks_dir=notebooks_dir
+            config_path,
+            only=only,
+            as_of=as_of,
+            locales=locales,
+            given=params,
+            notebooks_dir=notebooks_dir,
+            reports_dir=reports_dir,
         )
         folder = reports_dir / plan.community.community
-        with publish.lock(folder), _sigterm_ends_us(), publish.staging(folder) as stage:
-            run = _Run(
-                plan=plan,
-                stage=stage,
-                before=publish.previous(folder),
-                limits=limits or Limits(),
-                started=dt.datetime.now(dt.UTC),
-            )
-            return _run(run, folder, jobs=jobs, progress=progress)
+        with publish.lock(folder), _sigterm_ends_us():
+            before = publish.previous(folder)
+            unchanged = {} if force else reuse.find_unchanged(plan, before)
+            if before and len(unchanged) == len(plan.tasks):
+                return _nothing_to_do(plan, before, unchanged)
+            with publish.staging(folder) as stage:
+                run = _Run(
+                    plan=plan,
+                    stage=stage,
+                    before=before,
+                    unchanged=unchanged,
+                    limits=limits or Limits(),
+                    started=dt.datetime.now(dt.UTC),
+                )
+                return _run(run, folder, jobs=jobs, progress=progress)
     except AnalysisError as refused:
         return RunOutcome(exit_code=2, message=str(refused))
 
 
+def _nothing_to_do(plan: Plan, before: Path, unchanged: reuse.Standing) -> RunOutcome:
+    fates = tuple(reuse.recall(task, unchanged[task.name], before) for task in plan.tasks)
+    return RunOutcome(exit_code=0, folder=before, fates=fates, unchanged=True)
+
+
 def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) -> RunOutcome:
     with closing(_execute(run, jobs=jobs, progress=progress)) as ended:
-        fates = [_finish(run, job, verdict) for job, verdict in ended]
-    fates += _keep_others(run)
-    fates.sort(key=lambda fate: fate.notebook)
+        fates = [_finish(run, task, job, verdict) for task, job, verdict in ended]
+    fates += _take_over(run) + _keep_others(run)
+    order = [task.name for task in (*run.plan.tasks, *run.plan.others)]
+    fates.sort(key=lambda fate: order.index(fate.notebook))
     _write_documents(run, fates)
     finished = publish.publish(run.stage, folder, run=run.id)
+    run.plan.fingerprints.save()
     failed = any(fate.failed for fate in fates)
     return RunOutcome(exit_code=1 if failed else 0, folder=finished, fates=tuple(fates))
 
 
-def _execute(run: _Run, *, jobs: int | None, progress: OnCell | None) -> Generator[tuple[Job, Verdict], None, None]:
-    """Run all notebooks, some at a time, and hand each over as it ends."""
-    notebooks = run.plan.notebooks
+def _execute(
+    run: _Run, *, jobs: int | None, progress: OnCell | None
+) -> Generator[tuple[Task, Job, Verdict], None, None]:
+    """Run the notebooks behind which something has changed, some at a time, and hand each over as it ends."""
+    tasks = [task for task in run.plan.tasks if task.name not in run.unchanged]
     n_cores = os.cpu_count() or 1
-    n_workers = max(1, min(jobs or n_cores, len(notebooks)))
+    n_workers = max(1, min(jobs or n_cores, len(tasks)))
     stop = threading.Event()
     with ThreadPoolExecutor(n_workers) as pool:
         try:
-            made = [_job(run, notebook, n_threads=max(1, n_cores // n_workers)) for notebook in notebooks]
-            futures = {pool.submit(run_notebook, job, stop=stop, on_cell=progress): job for job in made}
+            made = [(task, _job(run, task, n_threads=max(1, n_cores // n_workers))) for task in tasks]
+            futures = {pool.submit(run_notebook, job, stop=stop, on_cell=progress): (task, job) for task, job in made}
             render.warm_up()
             for future in as_completed(futures):
-                yield futures[future], future.result()
+                yield *futures[future], future.result()
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _job(run: _Run, notebook: Path, *, n_threads: int) -> Job:
-    plan, stage = run.plan, run.stage.resolve()
-    out_dir = {"out_dir": str(stage)} if "out_dir" in plan.declared[notebook] else {}
+def _job(run: _Run, task: Task, *, n_threads: int) -> Job:
+    stage = run.stage.resolve()
+    out_dir = {"out_dir": str(stage)} if "out_dir" in task.declared else {}
     return Job(
-        notebook=notebook,
-        executed=stage / "notebooks" / notebook.name,
-        sentinel=stage / f"{notebook.stem}.results.json",
-        root=plan.root,
-        parameters=plan.notebooks[notebook] | out_dir,
+        notebook=task.notebook,
+        executed=stage / "notebooks" / f"{task.name}.ipynb",
+        sentinel=stage / f"{task.notebook.stem}.results.json",
+        root=run.plan.root,
+        parameters=task.given | out_dir,
         limits=run.limits,
         n_threads=n_threads,
     )
 
 
-def _finish(run: _Run, job: Job, verdict: Verdict) -> Fate:
+def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
     """Render a notebook that succeeded; keep the previous page of one that did not."""
     cause, reason = verdict.cause, verdict.reason
     _, refused, fault = reason.partition("ConfigError: parameters: ")
     if refused:  # only the notebook knows its parameters' ranges; the run is as invalid as if we had known
-        raise ConfigError(f"{job.name}.{fault}")
+        raise ConfigError(f"{task.name}.{fault}")
     if verdict.ok:
         try:
             results = json.loads(job.sentinel.read_text("utf-8"))
             pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day)
-            if not _asks_for_list(run, job):
+            if not task.values.get(listing.ASKED_BY):
                 listing.remove_lists(run.stage, job.name)
-            return _published(run, job, verdict, results)
+            return _published(run, task, verdict, results)
         except Exception as error:  # one page that cannot be made must not take the others with it
             cause, reason = getattr(error, "cause", "not_rendered"), f"{type(error).__name__}: {error}"
     job.sentinel.unlink(missing_ok=True)
     listing.remove_lists(run.stage, job.name)
-    fate = pages.keep_previous(job.notebook, run.before, run.stage, run.plan, day=run.day, cause=cause, reason=reason)
+    fate = pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day, cause=cause, reason=reason)
     return replace(fate, seconds=round(verdict.seconds, 2))
 
 
-def _asks_for_list(run: _Run, job: Job) -> bool:
-    declared = run.plan.declared[job.notebook].get(listing.ASKED_BY)
-    return bool(job.parameters.get(listing.ASKED_BY, declared.default if declared else False))
+def _take_over(run: _Run) -> list[Fate]:
+    """Take over the pages of notebooks behind which nothing has changed."""
+    same = [task for task in run.plan.tasks if run.before and task.name in run.unchanged]
+    fates = [reuse.take_over(task, run.unchanged[task.name], run.before, run.stage) for task in same if run.before]
+    return [replace(fate, title=pages.titles(task.notebook, run.plan)) for task, fate in zip(same, fates, strict=True)]
 
 
 def _keep_others(run: _Run) -> list[Fate]:
     """Keep the pages of notebooks that this run leaves out, where there are any."""
-    kept = [pages.keep_previous(notebook, run.before, run.stage, run.plan, day=run.day) for notebook in run.plan.others]
+    kept = [pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day) for task in run.plan.others]
     return [fate for fate in kept if fate.status == "kept"]
 
 
-def _published(run: _Run, job: Job, verdict: Verdict, results: list[dict[str, Any]]) -> Fate:
+def _published(run: _Run, task: Task, verdict: Verdict, results: list[dict[str, Any]]) -> Fate:
     answered = [claim for claim in results if str(claim["status"]).lower() != "refused"]
     first: dict[str, Any] = next(iter(answered or results), {"sentence": {}, "status": ""})
     return Fate(
-        notebook=job.name,
+        notebook=task.name,
         status="published",
         seconds=round(verdict.seconds, 2),
         as_of_day=run.plan.window.as_of_day,
@@ -210,7 +240,8 @@ def _published(run: _Run, job: Job, verdict: Verdict, results: list[dict[str, An
         results=results,
         headline=first["sentence"],
         finding=str(first["status"]).lower(),
-        title=pages.titles(job.notebook, run.plan),
+        title=pages.titles(task.notebook, run.plan),
+        key=task.key,
     )
 
 
@@ -246,12 +277,9 @@ def _manifest(run: _Run, fates: Sequence[Fate]) -> dict[str, Any]:
 
 
 def _fate_record(run: _Run, fate: Fate) -> dict[str, Any]:
-    names = ("notebook", "status", "cause", "seconds", "as_of_day", "run", "headline", "finding")
-    path = next((path for path in run.plan.notebooks if path.stem == fate.notebook), None)
-    declared = run.plan.declared[path] if path else {}
-    values = {name: parameter.default for name, parameter in declared.items()}
-    values |= run.plan.notebooks[path] if path else {}
-    values.pop("out_dir", None)
+    names = ("notebook", "status", "cause", "seconds", "as_of_day", "run", "headline", "finding", "key", "unchanged")
+    task = next((task for task in run.plan.tasks if task.name == fate.notebook), None)
+    values = task.values if task else {}
     if Path(str(values.get("community", ""))).is_absolute():
         values["community"] = Path(values["community"]).name
     return {name: getattr(fate, name) for name in names} | {"parameters": values}
