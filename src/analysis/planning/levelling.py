@@ -1,8 +1,11 @@
-"""Tasks done by as many people as there are: a serial schedule, the same rule in every world.
+"""Tasks done by as many people as there are: one order of tasks, the same rule in every world.
 
 Tasks are taken in one order: by their latest start on expected durations, so that those on the critical path come
-first. Each starts when all before it has ended, its phase is open and enough people of its role are free; what is planned
-when a phase opens is not put off by what a later phase brings. Source: Kolisch (1996), Eur J Oper Res 90:320, the serial scheme with the latest-start rule.
+first. Each gets those of its role who are free first, and begins when all before it has ended, its phase is open and they
+are free; nobody is taken off what he was given, and no less urgent task is slipped in before it. So nothing that is not
+known yet decides when a task begins, as a plan for unsure durations must have it (an activity-based policy: Stork 2001,
+Stochastic resource-constrained project scheduling, TU Berlin; latest-start rule: Kolisch 1996, Eur J Oper Res 90:320).
+Phases that open at one moment share their people by that order; what an earlier phase planned stays.
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ def prepare(network: Network, tasks: Mapping[str, Task], roles: Mapping[str, Rol
     """Return the order in which tasks get their people."""
     means = {name: np.array([task.duration.mean]) for name, task in tasks.items()}
     timing = time_tasks(network, means)
-    latest = {name: float(timing.start[name][0] + timing.slack[name][0]) for name in network.tasks}
+    # Rounded, so that equally urgent tasks go by name on every machine.
+    latest = {name: round(float(timing.start[name][0] + timing.slack[name][0]), 9) for name in network.tasks}
     waiting = {name: {link.task for link in network.before[name]} for name in network.tasks}
     done: set[str] = set()
     priority: list[str] = []
@@ -89,28 +93,42 @@ class Progress:
         self.durations = durations
         worlds = len(durations)
         self.column = {name: place for place, name in enumerate(plan.network.tasks)}
-        self.start = np.full(durations.shape, np.inf)
-        self.end = np.full(durations.shape, np.inf)
+        self.start = np.full(durations.shape, np.inf, order="F")  # tasks are read one by one
+        self.end = np.full(durations.shape, np.inf, order="F")
         self.opened = {phase: np.full(worlds, np.inf) for phase in sorted(set(plan.phase.values()))}
         self._free = {role: np.zeros((worlds, number)) for role, number in plan.capacity.items()}
 
-    def open_phase(self, phase: str, worlds: np.ndarray, *, week: Floats | float) -> None:
-        """Open a phase in some worlds and place every task that can now be placed.
+    def open_phases(self, moments: Mapping[str, Floats]) -> list[tuple[int, np.ndarray]]:
+        """Open phases at once and place every task that can now be placed, the urgent first, of whichever phase.
 
         Parameters
         ----------
-        phase
-            Its name; one without tasks opens too.
-        worlds
-            Rows of the worlds.
-        week
-            When, in all of them or in each.
-        """
-        self.opened.setdefault(phase, np.full(len(self.start), np.inf))[worlds] = week
-        for name in self.plan.touched.get(phase, ()):
-            self._place(name, worlds)
+        moments
+            By phase, one without tasks too: when it opens, by world [weeks]; inf where it does not.
 
-    def _place(self, name: str, worlds: np.ndarray) -> None:
+        Returns
+        -------
+        Tasks placed: column, and rows of the worlds.
+        """
+        touched: set[str] = set()
+        somewhere = np.zeros(len(self.start), bool)
+        for phase, moment in moments.items():
+            opens = np.isfinite(moment)
+            self.opened.setdefault(phase, np.full(len(self.start), np.inf))[opens] = moment[opens]
+            somewhere |= opens
+            touched.update(self.plan.touched.get(phase, ()))
+        worlds = np.flatnonzero(somewhere)
+        placed = [(self.column[name], self._place(name, worlds)) for name in self.plan.priority if name in touched]
+        return [(column, rows) for column, rows in placed if len(rows)]
+
+    def open_phase(self, phase: str, worlds: np.ndarray, *, week: Floats | float) -> None:
+        """Open one phase in some worlds, in all of them or in each at its own week."""
+        moment = np.full(len(self.start), np.inf)
+        moment[worlds] = week
+        self.open_phases({phase: moment})
+
+    def _place(self, name: str, worlds: np.ndarray) -> np.ndarray:
+        """Place a task where all that it waits for is known; return those worlds."""
         column = self.column[name]
         before = self.plan.network.before[name]
         ready = self.opened[self.plan.phase[name]][worlds]
@@ -119,7 +137,7 @@ class Progress:
         now = np.isinf(self.start[worlds, column]) & np.isfinite(ready)
         rows, ready = worlds[now], np.maximum(ready[now], 0.0)
         if not len(rows):
-            return
+            return rows
         duration = self.durations[rows, column]
         role = self.plan.role[name]
         if role is not None:
@@ -131,3 +149,4 @@ class Progress:
             self._free[role][rows] = free
         self.start[rows, column] = ready
         self.end[rows, column] = ready + duration
+        return rows

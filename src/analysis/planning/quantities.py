@@ -119,6 +119,8 @@ class Quantity(BaseModel):
         if self.shape == "lognormal":
             middle, spread = _log_scale(*self.numbers)
             return np.exp(middle + spread * score)
+        if score.size < KNOTS:  # fewer than the table's own points
+            return np.asarray(_QUANTILES[self.shape](special.ndtr(score), *self.numbers))
         return _look_up(score, _table(self.shape, self.numbers))
 
     def quantile(self, u: Floats) -> Floats:

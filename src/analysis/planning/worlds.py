@@ -17,13 +17,14 @@ from scipy import special
 from analysis.errors import ConfigError
 from analysis.planning.aging import Aging, age_by_points
 from analysis.planning.draw import Draw, draw_plan, stratify
+from analysis.planning.given import Given, Singles, Strike
 from analysis.planning.levelling import prepare
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario
 from analysis.planning.schedule import order_tasks
-from analysis.planning.world import Given, Singles, Strike, World
+from analysis.planning.world import World
 
-CHUNK = 2_048
+CHUNK = 4_096
 """Worlds in one chunk: its arrays stay in the cache."""
 
 DEFAULT_WORLDS = 10_000
