@@ -230,6 +230,23 @@ def test_icc_by_hand():
     assert found.effective_n == 8
 
 
+def test_interval_of_the_icc_is_searles():
+    """Eight groups of 10 in two arms: F = MSB/MSW on 6 and 72 degrees; (F/f − 1) / (F/f + 9) for f at 97.5 and 2.5 %."""
+    yes = np.array([1, 3, 6, 2, 5, 9, 4, 2])
+    found = estimate_icc(make_units([10] * 8, yes, np.arange(8) >= 4))
+    between = 10 * sum(((yes[part] - yes[part].mean()) ** 2).sum() / 100 for part in (slice(0, 4), slice(4, 8))) / 6
+    ratio = between / ((yes - yes**2 / 10).sum() / 72)
+    ends = ratio / stats.f.ppf([0.5, 0.975, 0.025], 6, 72)
+    ends[0] = ratio
+    assert (found.icc, found.ci_low, found.ci_high) == pytest.approx(tuple((ends - 1) / (ends + 9)))
+
+
+def test_members_of_a_group_who_are_all_alike():
+    """Everybody in a group says the same: an ICC of one, and so many opinions as groups."""
+    found = estimate_icc(make_units([10] * 6, [0, 10, 10, 0, 0, 10], np.arange(6) >= 3))
+    assert (found.icc, found.design_effect, found.effective_n) == (1.0, 10.0, 6.0)
+
+
 def test_icc_of_equal_groups_is_that_of_a_drawn_population():
     rng = np.random.default_rng(0)
     total = rng.binomial(40, rng.beta(9.5, 9.5, 4_000))

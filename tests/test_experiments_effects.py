@@ -281,8 +281,9 @@ def test_large_offsets_do_not_matter(offset):
     assert two.p_value == pytest.approx(one.p_value, rel=1e-5)
 
 
-def test_a_spread_that_rounding_swallowed_is_refused():
-    moved = draw().assign(spend=lambda rows: rows["spend"] + 1e8)
+@pytest.mark.parametrize("offset", [1e6, 1e8])
+def test_a_spread_that_rounding_swallowed_is_refused(offset):
+    moved = draw().assign(spend=lambda rows: rows["spend"] + offset)
     assert refusal(compare_means, units_of(moved, "spend"), metric="spend", **ARMS).code == RefusalCode.SPREAD_LOST
 
 

@@ -8,8 +8,9 @@ import pytest
 from scipy import optimize, stats
 
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.experiments.clustered import compare_clustered
 from analysis.experiments.crywolf import find_p_values
-from analysis.experiments.groups import estimate_icc
+from analysis.experiments.groups import estimate_icc, take_groups
 from analysis.experiments.power import (
     Background,
     estimate_groups_needed,
@@ -91,6 +92,23 @@ def test_a_design_that_can_never_be_significant_has_no_power():
     assert estimate_power(CHATS, effect=10, n_control=3, n_treatment=3) == 0
     assert estimate_mde(CHATS, n_control=3, n_treatment=3) == np.inf
     assert estimate_power(CHATS, effect=10, n_control=2, n_treatment=5) > 0.9
+
+
+def test_groups_of_unlike_size_have_fewer_degrees_of_freedom():
+    """R's noncentral t, on the degrees of freedom that CR2 finds in groups of log-normal sizes of that variation."""
+    known = Background(sd=0.46, icc=0.05, mean_size=60, size_cv=1.2)
+    size = np.exp(np.sqrt(np.log(1 + 1.2**2)) * stats.norm.ppf((np.arange(8) + 0.5) / 8))
+    units = pd.DataFrame({"metric": "m", "variant": ["c"] * 8 + ["t"] * 8, "unit_id": range(16), "n": [*size, *size]})
+    df = compare_clustered(take_groups(units.assign(sum_y=range(16)), metric="m", control="c", treatment="t")).df
+    assert df < 10
+    shift = 0.3 / np.sqrt(known.design_effect / 60 * 0.46**2 * 2 / 8)
+    expected = stats.nct.sf(stats.t.isf(0.025, df), df, shift)
+    assert estimate_power(known, effect=0.3, n_control=8, n_treatment=8) == pytest.approx(expected, rel=1e-9)
+
+
+def test_an_arm_that_varies_more_needs_more_groups():
+    """Variance of the difference by hand: 1²/10 + 2²/20 = 0.3."""
+    assert Background(sd=1.0, sd_treatment=2.0).variance(10, 20) == pytest.approx(0.3)
 
 
 def test_what_no_plan_reaches_is_refused():
