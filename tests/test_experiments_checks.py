@@ -276,7 +276,7 @@ def test_nothing_after_the_end_is_refused():
     means = {"control": [(0.0, 0.1), (0.3, 0.2)], "points": [(1.0, 1.2), (1.3, 1.1)]}
     with pytest.raises(RefusedAnalysis) as refused:
         check_after(daily(means), ends_day=5, control="control", treatment="points")
-    assert refused.value.code == RefusalCode.ONE_ARM
+    assert (refused.value.code, refused.value.facts) == (RefusalCode.NOT_WATCHED_SO_LONG, {"n": 2, "needed": 7})
 
 
 def test_members_of_both_arms_are_reported_with_and_without():

@@ -198,3 +198,18 @@ def test_a_segment_of_one_arm_has_no_figures():
     found = segments(units(rows))
     assert found.table.set_index("segment").loc["old", ["estimate", "difference", "p_holm"]].isna().all()
     assert not found.differs
+
+
+def test_a_segment_of_few_groups_lends_the_contrast_no_p_value():
+    """Small chats 8 v 8, large ones 3 v 3: three groups an arm have no p-value alone, and so the contrast has none."""
+    rows = [
+        (arm, f"{arm} {segment}{k}", segment, 30, 8 + k % 4 + 3 * (arm == "points"))
+        for arm in ("control", "points")
+        for segment, n_groups in (("large", 3), ("small", 8))
+        for k in range(n_groups)
+    ]
+    found = segments(units(rows))
+    assert found.table["difference"].notna().all()
+    assert found.table["p_value"].isna().all()
+    assert np.isnan(found.p_value)
+    assert not found.differs

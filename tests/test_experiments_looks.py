@@ -216,7 +216,7 @@ def test_an_unplanned_look_is_refused_and_the_next_is_named():
     assert (refused.value.code, refused.value.facts) == (RefusalCode.UNPLANNED_LOOK, {"day": 115, "next_day": 120})
     with pytest.raises(RefusedAnalysis) as refused:
         check_look(design(), day=150)
-    assert refused.value.facts == {"day": 150, "next_day": None}
+    assert (refused.value.code, refused.value.facts) == (RefusalCode.LOOK_AFTER_STOP, {"day": 150, "last": 140})
     assert check_look(design(), day=140) == 4
 
 

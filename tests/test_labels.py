@@ -43,7 +43,8 @@ def _bare(template: str) -> str:
 def test_every_code_has_words(locale: str) -> None:
     texts = labels.catalogue(locale)
     assert [code for code in WarningCode if f"warning.{code}" not in texts] == []
-    assert [code for code in RefusalCode if f"refusal.{code}" not in texts] == []
+    known = {key.removesuffix(".other") for key in texts}
+    assert [code for code in RefusalCode if f"refusal.{code}" not in known] == []
 
 
 @pytest.mark.parametrize(

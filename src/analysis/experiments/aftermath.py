@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.errors import RefusedAnalysis, WarningCode, attempt
+from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
 from analysis.experiments.clustered import compare_clustered, compare_group_means
 from analysis.experiments.effect import Effect
 from analysis.experiments.groups import take_groups
@@ -107,8 +107,12 @@ def check_after(
     Raises
     ------
     RefusedAnalysis
-        ``NO_OUTCOMES``, ``ONE_GROUP_PER_ARM``: nothing to compare before or after.
+        ``NOT_WATCHED_SO_LONG``: no day after the end; ``NO_OUTCOMES``, ``ONE_GROUP_PER_ARM``: nothing to compare before or
+        after.
     """
+    if not (daily["day"] > ends_day).any():
+        facts = {"n": int(daily["day"].max()) + 1, "needed": ends_day + 2}
+        raise RefusedAnalysis(RefusalCode.NOT_WATCHED_SO_LONG, facts)
     parts = {}
     for metric, rows in (("during", daily[daily["day"] <= ends_day]), ("after", daily[daily["day"] > ends_day])):
         parts[metric] = rows.groupby(["variant", "unit_id"], as_index=False)[["n", "sum_y"]].sum().assign(metric=metric)

@@ -92,11 +92,14 @@ def check_look(design: Design, *, day: int) -> int:
     Raises
     ------
     RefusedAnalysis
-        ``UNPLANNED_LOOK``, ``NO_PLANNED_LOOK``. :func:`estimate_always_valid` may be read on any day.
+        ``UNPLANNED_LOOK``, ``LOOK_AFTER_STOP``, ``NO_PLANNED_LOOK``. :func:`estimate_always_valid` may be read on any day.
     """
     _refuse_without_plan(design)
+    last = design.planned_looks[-1]
+    if day > last:
+        raise RefusedAnalysis(RefusalCode.LOOK_AFTER_STOP, {"day": day, "last": last})
     if day not in design.planned_looks:
-        later = next((planned for planned in design.planned_looks if planned > day), None)
+        later = next(planned for planned in design.planned_looks if planned > day)
         raise RefusedAnalysis(RefusalCode.UNPLANNED_LOOK, {"day": day, "next_day": later})
     return design.planned_looks.index(day) + 1
 
@@ -123,7 +126,7 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
     Raises
     ------
     RefusedAnalysis
-        ``UNPLANNED_LOOK``, ``NO_PLANNED_LOOK``; ``NO_LOOK_YET`` where no look has been made.
+        ``UNPLANNED_LOOK``, ``LOOK_AFTER_STOP``, ``NO_PLANNED_LOOK``; ``NO_LOOK_YET`` where no look has been made.
 
     Notes
     -----

@@ -7,7 +7,7 @@ from math import nan
 import pandas as pd
 
 from analysis import labels
-from analysis.errors import RefusedAnalysis
+from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.experiments import Aftermath, Estimates, GroupComparison, Novelty, Staying
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
 from analysis.findings.incentive_words import named, tell_interval, without_relative
@@ -21,6 +21,7 @@ def describe_likeness(found: Estimates | RefusedAnalysis) -> Finding:
         return _not_asked("incentive.groups", "members")
     result: GroupComparison = found.groups
     like = result.likeness
+    few = WarningCode.FEW_GROUPS_PER_ARM in result.average_member.warnings
     return make_finding(
         "incentive.groups",
         result.average_group,
@@ -32,7 +33,10 @@ def describe_likeness(found: Estimates | RefusedAnalysis) -> Finding:
             n=result.average_group.groups_control + result.average_group.groups_treatment,
             members=nan if like is None else like.n,
             effective=nan if like is None else like.effective_n,
-            smallest=found.lots.smallest_p if found.lots else nan,
+            reach=labels.both(
+                "incentive.groups.reach" if few else "incentive.groups.reach_none",
+                smallest=result.randomised_member.smallest_p,
+            ),
         ),
         unit="fraction" if found.is_share else "per group",
         warnings=result.warnings,
