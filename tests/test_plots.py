@@ -161,4 +161,30 @@ def test_tables_have_headers_and_numbers_in_the_readers_form(shown: list) -> Non
     plots.show_table(table, title="groups", columns=("group_id", "n", "ratio"), locale="zh")
     html = shown[0][0]["text/html"]
     assert '<th scope="col" class="text">群</th>' in html
-    assert '<th scope="row" class="text">g1</th><td class="number">1,234</td><td class="number">2.50</td>' in html
+    assert '<th scope="row" class="text">g1</th><td class="number">1,235</td><td class="number">2.50</td>' in html
+
+
+def test_a_table_carries_its_values_as_precise_as_the_page_and_no_more(shown: list) -> None:
+    """Counts to five, fractions as fractions and as of 100, an interval in three columns, days as dates."""
+    row = {
+        "group_id": "g1",
+        "n": 1233,
+        "survival": 0.41377,
+        "ci_low": 0.3049,
+        "ci_high": float("nan"),
+        "first_day": 20000,
+    }
+    columns = ("group_id", "n", "active_interval", "first_day")
+    plots.show_table(pd.DataFrame([row]), title="levels", columns=columns, locale="en", by="channel_id")
+    file = shown[0][0]["application/vnd.community.table+json"]
+    assert file["name"] == "levels-channel_id"
+    assert file["columns"] == ["group_id", "n", "survival", "ci_low", "ci_high", "first_day"]
+    assert file["rows"] == [["g1", 1235, 0.41, 0.3, None, "2024-10-04"]]
+    assert file["shown"] == [["g1", 1235, 41, 30, None, "2024-10-04"]]
+    assert file["headings"][3] == f"{file['headings'][2]} (low)"
+
+
+def test_counts_of_whole_questions_are_not_rounded(shown: list) -> None:
+    table = pd.DataFrame({"claim": ["churn.silence"], "status": ["pass"], "n": [1233]})
+    plots.show_table(table, title="checks", columns=("claim", "status", "n"), locale="en")
+    assert "1,233" in shown[0][0]["text/html"]

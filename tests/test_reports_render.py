@@ -6,6 +6,7 @@ import base64
 import re
 import struct
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -130,6 +131,39 @@ def test_code_printed_lines_and_errors_do_not_reach_the_page():
     page = page_of(markdown("# T"), code(*outputs))
     for trace in ("secret_code", "/a/path", "KeyError", "4711", "alert", "mermaid", "Figure()"):
         assert trace not in page
+
+
+def test_the_analyst_edition_has_code_and_their_cells_and_no_path_of_this_machine():
+    injected = 'out_dir = "/srv/runs/x"\ncommunity = "/srv/data/community.yml"\nsilent_days = 60  # <b>'
+    cells = (*BILINGUAL, code(source=injected, tags=("injected-parameters",)))
+    page = page_of(*cells, analyst=True)
+    text = "".join(Reader(page).text)
+    assert "secret_code = 1" in text
+    assert "analyst matter" in page
+    assert "Hazard ratios" in page
+    assert "谁在离开？" not in page
+    assert 'community = "community.yml"' in text
+    assert "silent_days = 60  # <b>" in text
+    assert "/srv" not in page
+    assert 'tabindex="0"' in page  # what scrolls can be reached from the keyboard
+    assert "secret_code" not in page_of(*cells)
+
+
+def test_code_that_shows_nothing_is_folded_in_one_piece_so_that_the_answer_comes_first():
+    answer = code(shown({"text/html": "<p>41 of 100</p>"}), source="show()")
+    page = page_of(markdown("# T"), code(source="one = 1"), code(source="two = 2"), answer, analyst=True)
+    assert len(Reader(page).named("details")) == 1
+    assert page.index("<details") < page.index(">one<") < page.index(">two<") < page.index("</details>")
+    assert page.index("</details>") < page.index(">show<") < page.index("41 of 100")
+
+
+def test_the_page_offers_its_tables_and_its_other_edition():
+    frame = replace(FRAME, beside="x.analyst.en.html", files=[("Levels <CSV>", "tables/x.levels.csv")])
+    page = render.render_page({"cells": list(BILINGUAL)}, locale="en", frame=frame)
+    links = {link.get("href") for link in Reader(page).named("a")}
+    assert {"x.analyst.en.html", "tables/x.levels.csv"} <= links
+    assert "Levels &lt;CSV&gt;" in page
+    assert page.index("analyst.en.html") > page.index("</main>")
 
 
 def hostile_cells():

@@ -132,7 +132,10 @@ def test_all_published_is_exit_code_0_with_every_page_in_both_languages(project,
     assert outcome.folder == latest(project)
     pages = {path.name for path in latest(project).glob("*.html")}
     notebooks = {
-        f"{name}.{locale}.html" for name in ("00_quality", "01_churn", "02_tiers") for locale in labels.LOCALES
+        f"{name}.{edition}{locale}.html"
+        for name in ("00_quality", "01_churn", "02_tiers")
+        for edition in ("", "analyst.")
+        for locale in labels.LOCALES
     }
     assert pages == notebooks | {"index.html", "index.en.html", "index.zh.html"}
     assert not list((project / "reports/demo").glob(".staging-*"))

@@ -7,6 +7,7 @@ caller hands over raw values and never rounds: ``{loss:of100}`` for a fraction, 
 spec       value                                          en
 =========  =============================================  ==================
 ``n``      a count                                        1,234
+``n5``     a count of members in a part, to the next five 1,235
 ``d1``     a number with one decimal (``d2`` … alike)     12.3
 ``signed`` a count with its sign (``signed1``: decimal)   +12
 ``of100``  a fraction, as so many of a hundred            41
@@ -41,6 +42,9 @@ LOCALES = ("en", "zh")
 
 MISSING = "–"
 """What stands where a value does not exist."""
+
+LONGEST = 120
+"""The longest name from the data that a page shows [characters]."""
 
 _BABEL = {"en": "en_US", "zh": "zh_Hans_CN"}
 _EPOCH = dt.date(1970, 1, 1)
@@ -96,7 +100,12 @@ def name(kind: str, value: object, locale: str) -> str:
     """Return the visible name of a level or column, or the value itself where no text names it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return text("unit.unknown", locale)
-    return catalogue(locale).get(f"{kind}.{value}", str(value))
+    return catalogue(locale).get(f"{kind}.{value}") or shorten(str(value))
+
+
+def shorten(text: str, *, most: int = LONGEST) -> str:
+    """Return ``text``, cut where a page has no room for more: names come from data."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 @cache
@@ -112,7 +121,7 @@ def write(value: Any, spec: str, locale: str) -> str:
     """Return ``value`` written by ``spec``, as the table at the top of this module says."""
     babel = _BABEL[locale]
     if spec == "list":
-        return lists.format_list([str(item) for item in value], locale=babel)
+        return lists.format_list([shorten(str(item)) for item in value], locale=babel)
     if spec == "range":
         first, last = (_date(day) for day in value)
         return dates.format_interval(first, last, skeleton="yMMMd", locale=babel).replace("\u2009", " ")
@@ -125,6 +134,35 @@ def write(value: Any, spec: str, locale: str) -> str:
     if spec not in _WRITERS:
         raise LabelError(f"no way of writing {spec!r}")
     return _WRITERS[spec](value, babel)
+
+
+def publish(value: Any, spec: str) -> Any:
+    """Return ``value`` no more precise than :func:`write` shows it, for tables that are shared as files.
+
+    Fractions stay fractions, days become ISO dates, and what does not exist is None.
+
+    Examples
+    --------
+    >>> publish(0.41377, "of100"), publish(1233, "n5"), publish(2, "n5"), publish(20000, "date")
+    (0.41, 1235, 5, '2024-10-04')
+    """
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, (str, bool)) or spec == "":
+        return str(value)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if spec in ("date", "shortdate", "month", "yearmonth"):
+        return _date(value).isoformat()
+    if spec in ("n", "n5", "signed"):
+        return to_five(value) if spec == "n5" else round(float(value))
+    digits = _DIGITS.get(spec, int(spec[1:]) if spec[1:].isdigit() and spec[0] == "d" else 6)
+    return round(float(value), digits)
+
+
+def to_five(n: float) -> int:
+    """Return a count rounded to five, and somebody never to nobody: a difference of two tells no one's coming or going."""
+    return max(5 * math.floor(n / 5 + 0.5), 5) if n > 0 else 0
 
 
 class _Formatter(string.Formatter):
@@ -154,8 +192,12 @@ def _date(value: Any) -> dt.date:
     return value if isinstance(value, dt.date) else _EPOCH + dt.timedelta(days=int(value))
 
 
+_DIGITS = {"of100": 2, "pts": 2, "pct": 2, "pct1": 3, "p": 3, "signed1": 1}
+"""How precise a value is that is written so."""
+
 _WRITERS: dict[str, Callable[[Any, str], str]] = {
     "n": lambda value, babel: numbers.format_decimal(round(value), locale=babel),
+    "n5": lambda value, babel: numbers.format_decimal(to_five(value), locale=babel),
     "of100": lambda value, babel: numbers.format_decimal(round(100 * value), locale=babel),
     "pts": lambda value, babel: _signed(round(100 * value), 0, babel),
     "signed": lambda value, babel: _signed(round(value), 0, babel),

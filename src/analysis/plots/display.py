@@ -17,16 +17,21 @@ from analysis.errors import RefusedAnalysis
 from analysis.findings import Finding, Status, Tile
 from analysis.plots.style import Chart
 
+TABLE = "application/vnd.community.table+json"
+"""The kind of output that carries a table's values beside its look; the runner writes them to files."""
+
 WAYS = {
-    **dict.fromkeys(("day", "n", "n_events", "n_at_risk", "n_rows", "observed", "df"), "n"),
+    **dict.fromkeys(("day", "n_rows", "df"), "n"),
+    **dict.fromkeys(("n", "n_events", "n_at_risk", "observed", "n_silent", "n_present"), "n5"),
+    **dict.fromkeys(("n_assigned", "missing", "n_invited", "n_in_bursts"), "n5"),
     **dict.fromkeys(("survival", "ci_low", "ci_high", "loss", "loss_low", "loss_high"), "of100"),
-    **dict.fromkeys(("silent_days", "n_silent", "kept_from", "kept_to", "n_kept", "n_known"), "n"),
+    **dict.fromkeys(("silent_days", "kept_from", "kept_to", "n_kept", "n_known"), "n"),
     **dict.fromkeys(("difference", "loss_difference"), "pts"),
     **dict.fromkeys(("rmst_days", "expected"), "d1"),
     **dict.fromkeys(("recency_from", "recency_to", "tenth"), "n"),
     **dict.fromkeys(("predicted", "share_silent"), "of100"),
     "off": "pts",
-    **dict.fromkeys(("tenure_from", "tenure_to", "n_present"), "n"),
+    **dict.fromkeys(("tenure_from", "tenure_to"), "n"),
     **dict.fromkeys(("probability", "share_left"), "of100"),
     "days_left": "d1",
     **dict.fromkeys(("incidence", "gap"), "of100"),
@@ -37,7 +42,7 @@ WAYS = {
     **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
     **dict.fromkeys(("first_day", "last_day", "look_day"), "date"),
     **dict.fromkeys(("by", "about"), "column"),
-    **dict.fromkeys(("n_assigned", "missing", "n_bursts", "n_invited", "n_in_bursts", "n_units"), "n"),
+    **dict.fromkeys(("n_bursts", "n_units"), "n"),
     **dict.fromkeys(("rate", "share", "planned_share"), "of100"),
     **dict.fromkeys(("information", "z"), "d1"),
     "nominal_p": "p",
@@ -47,7 +52,13 @@ WAYS = {
     "variant": "level",
     **{"kind": "origin", "distribution": "shape", "reason": "reason"},
 }
-"""How a column is written: a number by this spec, a string by its name under this key of the catalogue."""
+"""How a column is written: a number by this spec, a string by its name under this key of the catalogue.
+
+Counts of members by level or group are rounded to five, so that the difference of two pages tells of nobody.
+"""
+
+WHOLE = frozenset(("checks",))
+"""Tables whose counts are those of whole questions, not of parts: they are shown as they are."""
 
 
 INTERVALS = {
@@ -65,6 +76,15 @@ INTERVALS = {
     "rmst_interval": ("unit.interval_days", "difference_rmst", "ci_low_rmst", "ci_high_rmst"),
 }
 """Columns that are made here of three: an estimate and its interval in one cell."""
+
+_INTERVAL_WAYS = {
+    "unit.interval_of100": "of100",
+    "unit.interval_pts": "pts",
+    "incentive.interval.share": "pts",
+    "incentive.interval.figure": "d2",
+    "unit.interval_d1": "d1",
+    "unit.interval_days": "d1",
+}
 
 
 def show_headline(finding: Finding, *, locale: str) -> None:
@@ -137,14 +157,18 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
         return
     for language in languages(locale):
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
+        caption = labels.text(f"caption.{title}", language, **named)
         heads = "".join(_head(table, name, language) for name in columns)
-        rows = "".join(_row(row, columns, language) for row in table.to_dict("records"))
-        caption = escape(labels.text(f"caption.{title}", language, **named))
-        _show_html(
-            f'<div class="table"><table><caption>{caption}</caption><thead><tr>{heads}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>",
-            language,
+        records = table.to_dict("records")
+        ways = WAYS | {"n": "n"} if title in WHOLE else WAYS
+        rows = "".join(_row(row, columns, language, ways) for row in records)
+        html = (
+            f'<div class="table"><table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
         )
+        values = _values(records, columns, language, ways)
+        file = {"name": "-".join([title, *facts.values()]), "caption": caption, **values}
+        _show_html(html, language, {TABLE: file})
 
 
 def languages(locale: str) -> tuple[str, ...]:
@@ -188,26 +212,58 @@ def _heading(name: str, language: str) -> str:
     return labels.catalogue(language).get(f"heading.{name}", labels.name("column", name, language))
 
 
-def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str) -> str:
+def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str, ways: Mapping[str, str]) -> str:
     cells = []
     for position, name in enumerate(columns):
-        value = escape(_cell(row, name, language))
+        value = escape(_cell(row, name, language, ways))
         kind = f' class="{"interval" if name in INTERVALS else _kind(row.get(name))}"'
         cells.append(f"<td{kind}>{value}</td>" if position else f'<th scope="row"{kind}>{value}</th>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _cell(row: Mapping[Any, Any], name: str, language: str) -> str:
+def _cell(row: Mapping[Any, Any], name: str, language: str, ways: Mapping[str, str]) -> str:
     if name in INTERVALS:
         key, value, low, high = INTERVALS[name]
         if row[value] != row[value]:  # nan: what does not exist has no interval either
             return labels.write(row[value], "n", language)
         return labels.text(key, language, value=row[value], low=row[low], high=row[high])
-    way = WAYS.get(name, "level")
+    way = ways.get(name, "level")
     if isinstance(row[name], str):
         return labels.name(way, row[name], language)
     return labels.write(row[name], way, language)
 
 
-def _show_html(html: str, language: str) -> None:
-    display({"text/html": html, "text/plain": ""}, raw=True, metadata={"lang": language})
+def _values(
+    records: Sequence[Mapping[Any, Any]], columns: Sequence[str], language: str, ways: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a table's values as precise as the page shows them: as data, and as the reader sees them."""
+    parts = [part for name in columns for part in _parts(name, language, ways)]
+    return {
+        "columns": [name for name, _, _ in parts],
+        "headings": [heading for _, heading, _ in parts],
+        "rows": [[labels.publish(row[name], way) for name, _, way in parts] for row in records],
+        "shown": [[_seen(row[name], way, language) for name, _, way in parts] for row in records],
+    }
+
+
+def _parts(name: str, language: str, ways: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return the columns of a file that one column of the page makes: name, heading, way of writing."""
+    heading = _heading(name, language)
+    if name not in INTERVALS:
+        return [(name, heading, ways.get(name, "level"))]
+    key, value, low, high = INTERVALS[name]
+    way = _INTERVAL_WAYS[key]
+    ends = [(end, labels.text(f"heading.{word}", language)) for end, word in ((low, "ci_low"), (high, "ci_high"))]
+    return [(value, heading, way), *((end, f"{heading} ({word})", way) for end, word in ends)]
+
+
+def _seen(value: Any, way: str, language: str) -> Any:
+    """Return what a cell of the page says, as a number where it is one: of 100, in points, in days."""
+    if isinstance(value, str):
+        return labels.name(way, value, language)
+    published = labels.publish(value, way)
+    return round(100 * published) if way in ("of100", "pts", "pct") and published is not None else published
+
+
+def _show_html(html: str, language: str, beside: Mapping[str, Any] | None = None) -> None:
+    display({"text/html": html, "text/plain": "", **(beside or {})}, raw=True, metadata={"lang": language})

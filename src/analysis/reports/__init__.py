@@ -7,6 +7,7 @@
 `supervise`   its parent: limits, progress, and an honest verdict
 `render`      one self-contained page per notebook and language
 `gate`        the last look at a page: what breaks a rule is not published
+`tables`      every table as CSV and XLSX; `workbook` writes the latter
 `publish`     a finished folder appears at once, or not at all
 `run`         all of it
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.errors import ConfigError, RefusedAnalysis
+from analysis.reports.tables import disarm
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -25,7 +26,6 @@ LISTS = "*.risk_list.csv"
 """The lists among a run's files."""
 
 FIRST = ("rank", "member_id", "group_id", "probability", "ci_low", "ci_high")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +132,5 @@ def _write_privately(path: Path, rows: pd.DataFrame) -> None:
 
 def _disarm(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep a spreadsheet from running names as formulas: they come from data."""
-    import pandas as pd
-
     texts = [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
-    return rows.assign(
-        **{
-            name: rows[name].map(lambda v: f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v)
-            for name in texts
-        }
-    )
+    return rows.assign(**{name: rows[name].map(disarm) for name in texts})

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.reports import gate, render
+from analysis.reports import gate, render, tables
 from analysis.reports.parameters import RUNNER_SETS
 from analysis.reports.plan import Plan, Task
 from analysis.reports.results import versions
 
 MANIFEST = "manifest.json"
+ANALYST_BUDGET = 1_500_000
+"""What an analyst edition may weigh [bytes]."""
+
 _SOFTWARE = ("community-analysis", "python", "pandas", "duckdb")
 
 
@@ -63,13 +67,13 @@ class Fate:
         return self.status in ("stale", "failed")
 
 
-def page_name(notebook: str, locale: str) -> str:
-    """Return the file name of a notebook's page."""
-    return f"{notebook}.{locale}.html"
+def page_name(notebook: str, locale: str, *, analyst: bool = False) -> str:
+    """Return the file name of a notebook's page, or of its analyst edition."""
+    return f"{notebook}.{'analyst.' if analyst else ''}{locale}.html"
 
 
 def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) -> None:
-    """Render an executed notebook in every language of the run, all of them or none.
+    """Write both editions of an executed notebook in every language of the run, and its tables; all of it or nothing.
 
     Raises
     ------
@@ -77,14 +81,32 @@ def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) 
         A page breaks a rule; nothing was written.
     """
     notebook = json.loads(executed.read_text("utf-8"))
-    written = {}
-    for locale in plan.locales:
-        frame = _frame(plan, locale, file=lambda name: page_name(executed.stem, name), back=True)
-        made = _made(plan, executed.stem, locale, run=run, day=day)
-        written[locale] = render.render_page(notebook, locale=locale, frame=frame, made=made)
-        gate.check_page(written[locale], name=page_name(executed.stem, locale))
-    for locale, html in written.items():
-        (stage / page_name(executed.stem, locale)).write_text(html, "utf-8")
+    name = executed.stem
+    shown = {locale: tables.read_tables(notebook, locale=locale) for locale in plan.locales}
+    written = tables.write_files(name, shown)
+    for locale, analyst in itertools.product(plan.locales, (False, True)):
+        page = page_name(name, locale, analyst=analyst)
+        frame = replace(
+            _frame(
+                plan, locale, file=lambda other, edition=analyst: page_name(name, other, analyst=edition), back=True
+            ),
+            beside=page_name(name, locale, analyst=not analyst),
+            files=_links(name, shown[locale], locale, analyst=analyst),
+        )
+        made = _made(plan, name, locale, run=run, day=day)
+        html = render.render_page(notebook, locale=locale, frame=frame, made=made, analyst=analyst)
+        gate.check_page(html, name=page, budget=ANALYST_BUDGET if analyst else gate.PAGE_BUDGET)
+        written[page] = html.encode()
+    for path, content in written.items():
+        (stage / path).parent.mkdir(exist_ok=True)
+        (stage / path).write_bytes(content)
+
+
+def _links(notebook: str, shown: Sequence[tables.TableFile], locale: str, *, analyst: bool) -> list[tuple[str, str]]:
+    """Return what an edition offers as files: the workbook first, then each table that it shows."""
+    own = [table for table in shown if analyst or not table.analyst]
+    book = [(labels.text("page.workbook", locale), tables.file_name(notebook, locale=locale))] if own else []
+    return book + [(f"{table.caption} (CSV)", tables.file_name(notebook, table.name)) for table in own]
 
 
 def keep_previous(
@@ -101,13 +123,15 @@ def keep_previous(
     """
     old = _previous_fate(before, task.name)
     copied = False
-    for locale in plan.locales if old else ():
-        page = before / page_name(task.name, locale) if before else None
+    for locale, analyst in itertools.product(plan.locales if old else (), (False, True)):
+        page = before / page_name(task.name, locale, analyst=analyst) if before else None
         if page and page.is_file():
             text = labels.text(f"page.{'stale' if cause else 'kept'}", locale, day=day, as_of=old["as_of_day"])
             marked = render.mark_page(page.read_text("utf-8"), text)
             (stage / page.name).write_text(marked, "utf-8")
             copied = True
+    if copied and before:
+        tables.copy_files(task.name, before, stage)
     status = ("stale" if copied else "failed") if cause else ("kept" if copied else "absent")
     standing = {name: old[name] for name in ("as_of_day", "run", "headline", "finding")} if copied else {}
     return Fate(

@@ -49,6 +49,10 @@ class Frame:
         The same page in the other language, or ``""``.
     back
         The index, or ``""`` on the index itself.
+    beside
+        The same notebook's other edition, or ``""``.
+    files
+        Tables as files: what each is called, and its path.
     """
 
     community: str
@@ -57,13 +61,17 @@ class Frame:
     note: str = ""
     other: str = ""
     back: str = ""
+    beside: str = ""
+    files: Sequence[tuple[str, str]] = ()
 
 
-def render_page(notebook: Mapping[str, Any], *, locale: str, frame: Frame, made: Made = ()) -> str:
+def render_page(
+    notebook: Mapping[str, Any], *, locale: str, frame: Frame, made: Made = (), analyst: bool = False
+) -> str:
     """Return an executed notebook as a page in ``locale``.
 
-    Code, errors, printed lines, cells tagged ``analyst`` and whatever is marked as the other language's
-    do not reach it.
+    Errors, printed lines and whatever is marked as the other language's do not reach it; nor, but for analysts, do
+    code and cells tagged ``analyst``.
 
     Parameters
     ----------
@@ -71,9 +79,11 @@ def render_page(notebook: Mapping[str, Any], *, locale: str, frame: Frame, made:
         Notebook of format 4, as read from its JSON.
     made
         Rows of the "how this was made" box.
+    analyst
+        Whether to make the edition for analysts: with the code, and with their cells.
     """
-    prepared = prepare(notebook, locale=locale)
-    page = _page(frame, locale, title=title_of(notebook, locale=locale), made=made)
+    prepared = prepare(notebook, locale=locale, analyst=analyst)
+    page = _page(frame, locale, title=title_of(notebook, locale=locale), made=made) | {"analyst": analyst}
     html, _ = _exporter().from_notebook_node(prepared, resources={"page": page})
     return str(html)
 
@@ -102,19 +112,20 @@ def mark_page(html: str, text: str) -> str:
 def title_of(notebook: Mapping[str, Any], *, locale: str) -> str:
     """Return the first title that a notebook shows in ``locale``."""
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown" and _is_shown(cell, locale):
+        if cell["cell_type"] == "markdown" and _is_shown(cell, locale, analyst=False):
             title = re.search(r"^# +(.+)$", "".join(cell["source"]), re.MULTILINE)
             if title:
                 return re.sub(r"[*`]", "", title[1]).strip()
     return labels.text("page.index.title", locale)
 
 
-def prepare(notebook: Mapping[str, Any], *, locale: str) -> Any:
-    """Return the notebook with only what a reader of ``locale`` may see, all of it clean."""
+def prepare(notebook: Mapping[str, Any], *, locale: str, analyst: bool = False) -> Any:
+    """Return the notebook with only what a reader of ``locale`` (or an analyst) may see, all of it clean."""
     with skip_imports("rfc3987_syntax", "isoduration"):
         import nbformat
-    cells = [_prepare_cell(copy.deepcopy(cell), locale) for cell in notebook["cells"] if _is_shown(cell, locale)]
-    cells = _cut_short(cells)
+    shown = [cell for cell in notebook["cells"] if _is_shown(cell, locale, analyst=analyst)]
+    cells = [_prepare_cell(copy.deepcopy(cell), locale, with_code=analyst) for cell in shown]
+    cells = _gather_code(_cut_short(cells))
     _number_headings(cells)
     metadata = {"language_info": {"name": "python"}}
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})
@@ -159,14 +170,28 @@ def _cut_short(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return cells
 
 
-def _is_shown(cell: Mapping[str, Any], locale: str) -> bool:
+def _gather_code(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put code that shows nothing into one piece, which the page folds: what it leads to comes first."""
+    gathered: list[dict[str, Any]] = []
+    for cell in cells:
+        silent = bool(cell["metadata"].get("code")) and not cell["outputs"] if cell["cell_type"] == "code" else False
+        if silent and gathered and gathered[-1]["metadata"].get("folded"):
+            gathered[-1]["metadata"]["code"] += "\n\n" + cell["metadata"]["code"]
+        else:
+            cell["metadata"] |= {"folded": True} if silent else {}
+            gathered.append(cell)
+    return gathered
+
+
+def _is_shown(cell: Mapping[str, Any], locale: str, *, analyst: bool) -> bool:
     tags = set(cell.get("metadata", {}).get("tags", ()))
     others = {f"lang-{other}" for other in labels.LOCALES if other != locale}
-    return cell["cell_type"] != "raw" and not tags & {"analyst", *others}
+    return cell["cell_type"] != "raw" and not tags & (others if analyst else {"analyst", *others})
 
 
-def _prepare_cell(cell: dict[str, Any], locale: str) -> dict[str, Any]:
-    cell["metadata"] = {}
+def _prepare_cell(cell: dict[str, Any], locale: str, *, with_code: bool) -> dict[str, Any]:
+    with_code = with_code and cell["cell_type"] == "code"
+    cell["metadata"] = {"code": _highlight("".join(cell["source"]))} if with_code else {}
     if cell["cell_type"] == "markdown":
         cell["source"] = render_markdown("".join(cell["source"]))
         cell.pop("attachments", None)
@@ -194,6 +219,17 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
     if kind == "text/plain":
         return _output({kind: HIDDEN.sub("", content)})
     return _output({"text/html": clean(content) if kind == "text/html" else render_markdown(content)})
+
+
+def _highlight(source: str) -> str:
+    """Return code as markup, its words told apart by class; paths of this machine are cut to their last part."""
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    lines = (line for line in source.splitlines() if not re.match(r"out_dir\b.*=", line))
+    plain = re.sub(r"([\"'])/(?:[^\"'\n]*/)?([^\"'/\n]*)\1", r"\1\2\1", "\n".join(lines))
+    return str(highlight(HIDDEN.sub("", plain), PythonLexer(), HtmlFormatter(nowrap=True))).strip("\n")
 
 
 def _output(data: dict[str, str], metadata: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -249,9 +285,7 @@ def _exporter() -> Any:
         from nbconvert.exporters import HTMLExporter
         from traitlets.config import Config
     quiet = Config({"HTMLExporter": {"preprocessors": [], "default_preprocessors": [], "enable_async": False}})
-    exporter = HTMLExporter(config=quiet, template_name=TEMPLATES.name, extra_template_basedirs=[str(TEMPLATES.parent)])
-    exporter.exclude_input = True
-    return exporter
+    return HTMLExporter(config=quiet, template_name=TEMPLATES.name, extra_template_basedirs=[str(TEMPLATES.parent)])
 
 
 @cache

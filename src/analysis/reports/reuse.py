@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.reports import listing, pages
+from analysis.reports import listing, pages, tables
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task
 
@@ -46,6 +46,7 @@ def take_over(task: Task, record: dict[str, Any], before: Path, stage: Path) -> 
     """Copy an unchanged notebook's pages, results and executed notebook into the run; return its fate."""
     for page in before.glob(f"{task.name}.*.html"):
         shutil.copy2(page, stage / page.name)
+    tables.copy_files(task.name, before, stage)
     (stage / "notebooks").mkdir(exist_ok=True)
     for name in (f"{task.name}.ipynb", f"{task.name}.results.json"):
         shutil.copy2(before / "notebooks" / name, stage / "notebooks" / name)
@@ -68,7 +69,9 @@ def recall(task: Task, record: dict[str, Any], before: Path) -> Fate:
 def _is_whole(before: Path, task: Task, plan: Plan, manifest: dict[str, Any]) -> bool:
     """Return whether all files that would be taken over are there, pages byte for byte as they were written."""
     kept = [before / "notebooks" / f"{task.name}{ending}" for ending in (".ipynb", ".results.json")]
-    written = [before / pages.page_name(task.name, locale) for locale in plan.locales]
+    written = [
+        before / pages.page_name(task.name, locale, analyst=both) for locale in plan.locales for both in (False, True)
+    ]
     return all(path.is_file() for path in (*kept, *written)) and _are_as_written(written, manifest)
 
 
