@@ -24,7 +24,6 @@ from analysis.experiments import (
     estimate_others,
     follow_days,
     judge,
-    list_looks,
     plan_next,
 )
 from analysis.summaries import count_trial, find_experiment
@@ -231,7 +230,6 @@ def test_every_sentence_is_written_in_both_languages(lift):
             assert "nan" not in finding.sentence[locale], finding.id
     tiles = findings.list_incentive_tiles(verdict=verdict, money=money, design=BY_GROUP)
     assert 5 <= len(tiles) <= 7
-    assert len(list_looks(verdict)) == 1
 
 
 def trial_tables(**other: object) -> MemoryTables:
@@ -280,6 +278,7 @@ def test_who_is_still_here_needs_no_table_of_outcomes():
 def test_without_a_design_everything_is_refused_for_the_same_reason():
     why = RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "experiments"})
     counts = count_trial(trial_tables(), design=why, churn=Churn())
+    assert counts.history == ()
     assert counts.units is why
     assert estimate_others(counts.units, design=why, rng=np.random.default_rng(1)) == {}
     assert follow_days(counts.daily, design=why) == (why, why)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis import findings, labels, plots, quality, summaries, survival
+from analysis import experiments, findings, labels, plots, quality, summaries, survival
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.plots import display, style
 from test_survival import RULES, cohorts, counts, group_counts, levels
@@ -50,6 +50,12 @@ MISSING = pd.DataFrame({"table": "members", "column": ["tier", "consent_at"], "n
 FORECAST = pd.DataFrame({"probability": [0.1, 0.3, 0.5], "n": 100, "n_events": [12, 28, 60]})
 SHOWN = {"horizon_days": 60, "min_cell": 3}
 
+LOOKS = experiments.Trace(
+    table=pd.DataFrame({"look_day": [20500, 20514], "estimate": [0.02, 0.06], "ci_low": [-0.05, 0.01], "ci_high": [0.09, 0.11],
+                        "crossed": [False, True]}),
+    planned=(20500, 20514, 20528), decided_day=20514, margin=0.03, is_share=True,
+)  # fmt: skip
+
 CHARTS: list[tuple[Any, Any, dict[str, Any]]] = [
     (plots.plot_stay, stays(), SHOWN),
     (plots.plot_triangle, survival.estimate_triangle(cohorts(), rules=RULES), {}),
@@ -57,6 +63,7 @@ CHARTS: list[tuple[Any, Any, dict[str, Any]]] = [
     (plots.plot_groups, survival.watch_groups(group_counts().replace("g9", HOSTILE), rules=RULES, days=14), {}),
     (plots.plot_immortal_time, trap(), SHOWN),
     (plots.plot_thresholds, thresholds(), {}),
+    (plots.plot_looks, LOOKS, {}),
     (plots.plot_coverage, COVERAGE, {"as_of_day": 20090}),
     (plots.plot_missing, MISSING, {}),
     (plots.plot_overlap, overlap(), {}),

@@ -17,9 +17,12 @@ from analysis.summaries import (
     count_exits,
     count_invited,
     count_kept,
+    count_members_with_costs,
     count_outcomes,
     count_retention,
+    count_units,
     count_with_costs,
+    find_kept,
 )
 from memory_tables import MemoryTables
 
@@ -79,6 +82,24 @@ def test_counts_of_staying_feed_the_curves():
     counts = count_retention(community(), churn=CHURN, **GROUPS)
     table = compare_rmst(counts, by="variant", horizon_days=20, reference="control").set_index("variant")
     assert table.loc["points", "difference"] == pytest.approx(-2.5)
+
+
+@pytest.mark.parametrize("day", [0, 4, 5, 10, 94, 95, 96])
+def test_still_here_member_by_member_is_what_the_counts_say(day):
+    """On day 5 m4 is gone, on day 10 m2; of m1 and m5, seen for 95 days, day 96 is not known."""
+    added = count_kept(count_retention(community(), churn=CHURN, **GROUPS), day=day, metric="here")
+    members = find_kept(community(), day=day, churn=CHURN, metric="here", **GROUPS)
+    again = count_units(members, metrics=["here"], group="unit_id", stratum="stratum")
+    columns = ["variant", "unit_id", "n_assigned", "n", "sum_y", "sum_yy"]
+    assert again[columns].to_numpy().tolist() == added[columns].to_numpy().tolist()
+
+
+def test_what_was_paid_stands_beside_who_is_still_here():
+    """50 for group b, nothing for a."""
+    members = find_kept(community(), day=20, churn=CHURN, metric="here", **GROUPS)
+    units = count_members_with_costs(community(), members, metric="here", **GROUPS).set_index("unit_id")
+    assert units["sum_d"].to_dict() == {"a": 0.0, "b": 50.0}
+    assert units["sum_y"].to_dict() == {"a": 1.0, "b": 1.0}
 
 
 def test_still_here_on_a_day():

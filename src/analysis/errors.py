@@ -136,6 +136,7 @@ class RefusalCode(StrEnum):
     NO_LOOK_YET = "no_look_yet"
     UNPLANNED_LOOK = "unplanned_look"
     LOOK_AFTER_STOP = "look_after_stop"
+    NO_UNPLANNED_LOOK = "no_unplanned_look"
     TOO_FEW_FOR_ANY_LOOK = "too_few_for_any_look"
     NO_MARGIN = "no_margin"
     DRAWN_BY_GROUP = "drawn_by_group"

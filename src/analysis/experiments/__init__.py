@@ -14,7 +14,8 @@ module             holds
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
 ``guardrails``     several outcomes at once; ``segments`` for whom it worked
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
-``verdict``        the decision by the rule set beforehand; ``answers`` the page's further questions
+``verdict``        one outcome of one arm by the rule set beforehand; ``arms`` all of them together
+``answers``        the page's further questions
 ``money``          cost per success, net benefit, break-even (``costs``: with the effect, by unit)
 ``power``          how many groups, or members, it takes; ``crywolf`` which method to believe
 =================  ===============================================================================
@@ -30,9 +31,11 @@ from analysis.experiments.aftermath import (
     count_bursts,
 )
 from analysis.experiments.answers import (
+    Between,
     Money,
     NextTime,
     Staying,
+    Trace,
     check_drawing,
     check_outcomes,
     cry_wolf,
@@ -42,9 +45,11 @@ from analysis.experiments.answers import (
     estimate_staying,
     follow_days,
     guard,
-    list_looks,
     plan_next,
+    read_between,
+    trace_looks,
 )
+from analysis.experiments.arms import Arm, Arms, Lead, judge_arms, list_primaries, share_alpha, take_lead
 from analysis.experiments.boundaries import crossing_probability, plan_boundaries
 from analysis.experiments.checks import (
     CountCheck,
@@ -111,7 +116,10 @@ __all__ = [
     "Adjusted",
     "Aftermath",
     "AlwaysValid",
+    "Arm",
+    "Arms",
     "Background",
+    "Between",
     "BreakEven",
     "CostPerOutcome",
     "CountCheck",
@@ -122,6 +130,7 @@ __all__ = [
     "GroupComparison",
     "Groups",
     "Guardrail",
+    "Lead",
     "Likeness",
     "Limits",
     "ListCheck",
@@ -138,6 +147,7 @@ __all__ = [
     "Segments",
     "SplitCheck",
     "Staying",
+    "Trace",
     "Verdict",
     "adjust_primaries",
     "check_after",
@@ -191,15 +201,20 @@ __all__ = [
     "follow_days",
     "guard",
     "judge",
+    "judge_arms",
     "judge_looks",
-    "list_looks",
+    "list_primaries",
     "plan_boundaries",
     "plan_information",
     "plan_next",
+    "read_between",
     "read_design",
     "record_look",
+    "share_alpha",
     "sum_pseudo_values",
     "take_background",
     "take_groups",
+    "take_lead",
+    "trace_looks",
     "use_pre_period",
 ]

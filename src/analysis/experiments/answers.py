@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isnan, nan
 from typing import Any
 
@@ -21,6 +21,7 @@ from analysis.experiments.design import Design
 from analysis.experiments.effect import Effect
 from analysis.experiments.groups import estimate_icc, take_groups
 from analysis.experiments.guardrails import check_guardrails
+from analysis.experiments.looks import AlwaysValid, estimate_always_valid, plan_information
 from analysis.experiments.missing import MissingCheck, check_missing
 from analysis.experiments.money import (
     BreakEven,
@@ -83,6 +84,15 @@ class Money:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Between:
+    """The primary effect between two looks: it decides nothing."""
+
+    result: AlwaysValid
+    metric: str
+    is_share: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class NextTime:
     """What it would take to see the smallest effect worth having.
 
@@ -106,16 +116,20 @@ class NextTime:
 
 
 def estimate_others(
-    units: pd.DataFrame | RefusedAnalysis, *, design: Design | RefusedAnalysis, rng: np.random.Generator
+    units: pd.DataFrame | RefusedAnalysis,
+    *,
+    design: Design | RefusedAnalysis,
+    rng: np.random.Generator,
+    treatment: str = "",
 ) -> dict[str, Estimates | RefusedAnalysis]:
-    """Return the effect on every outcome but the primary one; nothing where the experiment itself was refused."""
+    """Return the effect on every outcome that decides nothing; nothing where the experiment itself was refused."""
     if isinstance(design, RefusedAnalysis):
         return {}
-    metrics = dict.fromkeys((*design.co_primaries, *design.metrics, *(rail.metric for rail in design.guardrails)))
+    metrics = dict.fromkeys((*design.metrics, *(rail.metric for rail in design.guardrails)))
     return {
-        metric: attempt(estimate_effects, units, design=design, metric=metric, rng=rng)
+        metric: attempt(estimate_effects, units, design=design, metric=metric, treatment=treatment, rng=rng)
         for metric in metrics
-        if metric != design.primary_metric
+        if metric not in (design.primary_metric, *design.co_primaries)
     }
 
 
@@ -216,18 +230,73 @@ def _count_among_draws(units: pd.DataFrame, *, design: Design, rng: np.random.Ge
 
 
 def check_outcomes(units: pd.DataFrame, *, design: Design) -> MissingCheck:
-    """Return how many outcomes of the primary metric are missing by arm."""
+    """Return how many outcomes of the primary metric are missing by arm; every arm is held against control."""
     own = units[units["metric"] == design.primary_metric]
-    return check_missing(own, control=design.control, treatment=design.treatments[0])
+    checks = [check_missing(own, control=design.control, treatment=arm) for arm in design.treatments]
+    table = pd.concat([check.table for check in checks]).drop_duplicates("variant", ignore_index=True)
+    doubts = (code for check in checks for code in check.warnings)
+    return replace(checks[0], table=table, warnings=tuple(dict.fromkeys(doubts)))
 
 
-def list_looks(verdict: Verdict | RefusedAnalysis) -> pd.DataFrame | RefusedAnalysis:
-    """Return the looks so far, one row each; the refusal where none was planned."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """The looks so far at one outcome, of all that were planned.
+
+    Parameters
+    ----------
+    table
+        One row per look made, see :class:`analysis.experiments.Looks`; the day is ``look_day``.
+    planned
+        Days of all looks.
+    decided_day
+        First look at which the boundary was crossed; None if it was not.
+    """
+
+    table: pd.DataFrame
+    planned: tuple[int, ...]
+    decided_day: int | None
+    margin: float
+    is_share: bool
+
+
+def trace_looks(verdict: Verdict | RefusedAnalysis, *, design: Design) -> Trace:
+    """Return the looks so far, where more than one was planned.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Without a verdict its reason; ``NO_PLANNED_LOOK`` where a single look, or none, was planned.
+    """
     if isinstance(verdict, RefusedAnalysis):
-        return verdict
-    if isinstance(verdict.looks, RefusedAnalysis):
-        return verdict.looks
-    return verdict.looks.table.rename(columns={"day": "look_day"})
+        raise verdict
+    if isinstance(verdict.looks, RefusedAnalysis) or len(design.planned_looks) < 2:
+        raise RefusedAnalysis(RefusalCode.NO_PLANNED_LOOK)
+    return Trace(
+        table=verdict.looks.table.rename(columns={"day": "look_day"}),
+        planned=design.planned_looks,
+        decided_day=verdict.looks.decided_day,
+        margin=verdict.margin if design.direction == "up" else -verdict.margin,
+        is_share=verdict.is_share,
+    )
+
+
+def read_between(today: pd.DataFrame, *, design: Design, rng: np.random.Generator) -> Between:
+    """Estimate the primary effect on a day for which no look was planned, by an interval that holds on any day.
+
+    Parameters
+    ----------
+    today
+        Units frame of the page's own day.
+
+    Raises
+    ------
+    RefusedAnalysis
+        Too few groups for such an interval, or no margin to plan its information by; see
+        :func:`analysis.experiments.estimate_always_valid`.
+    """
+    found = estimate_effects(today, design=design, rng=rng)
+    result = estimate_always_valid(found.standing, planned_information=plan_information(design), alpha=design.alpha)
+    return Between(result=result, metric=design.primary_metric, is_share=found.is_share)
 
 
 def estimate_staying(counts: pd.DataFrame, *, design: Design, treatment: str = "") -> Staying:

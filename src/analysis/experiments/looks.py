@@ -104,7 +104,9 @@ def check_look(design: Design, *, day: int) -> int:
     return design.planned_looks.index(day) + 1
 
 
-def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design: Design) -> Looks:
+def judge_looks(
+    history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design: Design, measured_anew: bool = False
+) -> Looks:
     """Hold the results of the looks made so far against their boundaries.
 
     Parameters
@@ -116,6 +118,10 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
     design
         Planned looks, spending, alpha; the start, where known, sets the looks' shares of time, else they count as equally
         far apart.
+    measured_anew
+        Whether each look measures the same members again (who is still here by now), instead of adding members to those
+        measured before. Then the information of two looks does not say how much one tells of the other, and each look gets
+        what the spending adds by it, no more (Bonferroni's inequality, whatever they have in common).
 
     Returns
     -------
@@ -139,7 +145,8 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
     shares = plan_shares(design)
     spent = spend(shares, spending=design.spending, alpha=design.alpha)[numbers - 1]
     information = 1 / made["std_error"].to_numpy(float) ** 2
-    z = find_boundaries(np.diff(spent, prepend=0.0), information=information)
+    added = np.diff(spent, prepend=0.0)
+    z = -special.ndtri(added / 2) if measured_anew else find_boundaries(added, information=information)
     limit = nominal_p(z)
     with np.errstate(invalid="ignore"):
         margin = _t_quantile(limit, made["df"].to_numpy(float)) * made["std_error"]
@@ -156,7 +163,7 @@ def judge_looks(history: pd.DataFrame | Iterable[tuple[int, Effect]], *, design:
         ci_low=made["estimate"] - margin,
         ci_high=made["estimate"] + margin,
     )
-    return _conclude(table, design)
+    return _conclude(table, design, measured_anew=measured_anew)
 
 
 def record_look(day: int, effect: Effect, *, p_value: float = nan) -> dict[str, float]:
@@ -256,10 +263,10 @@ def _take(history: pd.DataFrame | Iterable[tuple[int, Effect]]) -> pd.DataFrame:
     return made.assign(p_value=2 * stats.t.sf(np.abs(made["estimate"] / made["std_error"]), made["df"]))
 
 
-def _conclude(table: pd.DataFrame, design: Design) -> Looks:
+def _conclude(table: pd.DataFrame, design: Design, *, measured_anew: bool) -> Looks:
     crossed = table.loc[table["crossed"], "day"]
     best = table["information"].cummax().shift(fill_value=0.0)
-    fell = (table["information"] <= best * (1 + GROWTH)).any()
+    fell = not measured_anew and (table["information"] <= best * (1 + GROWTH)).any()
     last = table.iloc[-1]
     later = [day for day in design.planned_looks if day > last["day"]]
     rule = {"lan_demets_of": "Lan-DeMets O'Brien-Fleming", "pocock": "Pocock", "obrien_fleming": "O'Brien-Fleming"}
@@ -269,7 +276,7 @@ def _conclude(table: pd.DataFrame, design: Design) -> Looks:
         nominal_p=float(last["nominal_p"]),
         confidence=1 - float(last["nominal_p"]),
         next_day=later[0] if later else None,
-        method=f"{rule.get(design.spending, 'one look')}, alpha {design.alpha:g}, {len(design.planned_looks)} looks",
+        method=f"{rule.get(design.spending, 'one look')}{', Bonferroni' * measured_anew}, alpha {design.alpha:g}, {len(design.planned_looks)} looks",
         warnings=(WarningCode.INFORMATION_FELL,) if fell else (),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
-from analysis.experiments.design import Design
+from analysis.experiments.design import Design, Direction
 from analysis.experiments.effect import Effect
 from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions
 from analysis.experiments.grouped import GroupComparison, compare_groups
@@ -18,7 +18,7 @@ from analysis.experiments.limits import check_design
 from analysis.experiments.looks import Looks, find_look, judge_looks, record_look
 from analysis.experiments.randomise import Randomisation
 
-Decision = Literal["ship", "keep", "stop", "undecided"]
+Decision = Literal["ship", "keep", "stop", "undecided", "held_back", "await"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +44,11 @@ class Estimates:
     is_share: bool
     lots: Randomisation | None = None
     groups: GroupComparison | None = None
+
+    @property
+    def standing(self) -> Effect:
+        """The effect whose standard error tells how much is known: where the lots decide, CR2 on the same groups."""
+        return self.primary if self.groups is None else self.groups.average_member
 
     @property
     def table(self) -> pd.DataFrame:
@@ -77,7 +82,9 @@ class Verdict:
     effect
         The primary effect, its interval at the confidence that the look allows.
     margin
-        Least effect worth having; 0 where none was set.
+        Least effect worth having; 0 where none was set, as for outcomes other than the main one.
+    nominal_p
+        What the p-value must not exceed, at this look and among all primaries.
     looks
         The looks so far; a refusal where none was planned.
     is_share
@@ -89,11 +96,23 @@ class Verdict:
     decision: Decision
     effect: Effect
     margin: float
+    nominal_p: float
     looks: Looks | RefusedAnalysis
     is_share: bool
     method: str
     day: int | None = None
+    direction: Direction = "up"
     warnings: tuple[Any, ...] = ()
+
+    @property
+    def gain(self) -> float:
+        """The effect, turned so that better is above zero."""
+        return self.estimate if self.direction == "up" else -self.estimate
+
+    @property
+    def does_harm(self) -> bool:
+        """Whether the interval lies on the bad side of zero."""
+        return self.ci_high < 0 if self.direction == "up" else self.ci_low > 0
 
     @property
     def estimate(self) -> float:
@@ -180,50 +199,56 @@ def judge(
     as_of_day: int,
     rng: np.random.Generator,
     treatment: str = "",
+    metric: str = "",
+    looks: Looks | RefusedAnalysis | None = None,
 ) -> Verdict:
-    """Return what the rule set beforehand says of the primary effect.
+    """Return what the rule set beforehand says of the effect on one primary outcome.
 
     Parameters
     ----------
     found
-        Of the primary metric.
+        Of that outcome.
     units
         What it was estimated from: at a look that allows less than alpha, the interval is found again at its level.
     design
-        Margin, direction, alpha and looks.
+        Margin (of the main outcome), direction, alpha and looks.
     as_of_day
         The page's day: the look is the last planned one up to it.
-    rng, treatment
+    rng, treatment, metric
         As for :func:`estimate_effects`.
+    looks
+        All looks so far, this one the last (:func:`analysis.experiments.judge_looks`): what earlier looks spent is gone.
+        None: this look is the first that was made.
 
     Raises
     ------
     RefusedAnalysis
         ``NO_LOOK_YET``: no planned look has come.
     """
-    limits = check_design(design, units, treatment=treatment, metrics=(design.primary_metric,))
-    if design.primary_metric in limits.refusals:
-        raise limits.refusals[design.primary_metric]
+    metric = metric or design.primary_metric
+    limits = check_design(design, units, treatment=treatment, metrics=(metric,))
+    if metric in limits.refusals:
+        raise limits.refusals[metric]
     effect = found.primary
-    looks = attempt(_look, found, design=design, as_of_day=as_of_day)
-    more = False
-    if isinstance(looks, RefusedAnalysis):
-        if looks.code == RefusalCode.NO_LOOK_YET:
-            raise looks
-    else:
-        more = looks.next_day is not None
-        if looks.nominal_p < design.alpha - 1e-9:
-            stricter = replace(design, alpha=looks.nominal_p)
-            effect = estimate_effects(units, design=stricter, treatment=treatment, rng=rng).primary
-    margin = 0.0 if isnan(design.margin) else design.margin
+    looks = attempt(_look, found, design=design, as_of_day=as_of_day) if looks is None else looks
+    if isinstance(looks, RefusedAnalysis) and looks.code == RefusalCode.NO_LOOK_YET:
+        raise looks
+    level = design.alpha if isinstance(looks, RefusedAnalysis) else looks.nominal_p
+    if level < 1 - effect.confidence - 1e-9:
+        stricter = replace(design, alpha=level)
+        effect = estimate_effects(units, design=stricter, metric=metric, treatment=treatment, rng=rng).primary
+    margin = 0.0 if isnan(design.margin) or metric != design.primary_metric else design.margin
+    more = not isinstance(looks, RefusedAnalysis) and looks.next_day is not None
     return Verdict(
         decision=_decide(effect, up=design.direction == "up", margin=margin, more=more),
         effect=effect,
         margin=margin,
+        nominal_p=level,
         looks=looks,
         is_share=found.is_share,
         method=effect.method,
         day=None if isinstance(looks, RefusedAnalysis) else int(looks.table["day"].iloc[-1]),
+        direction=design.direction,
         warnings=tuple(dict.fromkeys((*effect.warnings, *limits.warnings))),
     )
 
@@ -231,8 +256,7 @@ def judge(
 def _look(found: Estimates, *, design: Design, as_of_day: int) -> Looks:
     """Hold the latest planned look against its boundary; the lots lend their p-value, CR2 its error."""
     day = find_look(design, as_of_day=as_of_day)
-    known = found.primary if found.groups is None else found.groups.average_member
-    row = record_look(day, known, p_value=found.primary.p_value)
+    row = record_look(day, found.standing, p_value=found.primary.p_value)
     return judge_looks(pd.DataFrame([row]), design=design)
 
 

@@ -22,7 +22,15 @@ from analysis.findings.incentive_checks import (
     describe_missing,
     describe_split,
 )
-from analysis.findings.incentive_decision import describe_decision, describe_rule, list_incentive_tiles
+from analysis.findings.incentive_decision import (
+    describe_arms,
+    describe_between,
+    describe_decision,
+    describe_looks,
+    describe_rule,
+    list_incentive_tiles,
+    tabulate_arms,
+)
 from analysis.findings.incentive_effects import (
     describe_after,
     describe_guardrails,
@@ -67,7 +75,9 @@ __all__ = [
     "choose_headline",
     "describe_after",
     "describe_alarms",
+    "describe_arms",
     "describe_benefit",
+    "describe_between",
     "describe_both_arms",
     "describe_capture",
     "describe_change",
@@ -90,6 +100,7 @@ __all__ = [
     "describe_levels",
     "describe_likeness",
     "describe_limits",
+    "describe_looks",
     "describe_metric",
     "describe_missing",
     "describe_money",
@@ -121,5 +132,6 @@ __all__ = [
     "name_effect",
     "rank",
     "tabulate",
+    "tabulate_arms",
     "tabulate_corrections",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isnan, nan
 
 import pandas as pd
@@ -22,13 +23,6 @@ def describe_split(
     """Return whether units were drawn as planned."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("incentive.split", result)
-    arms = [
-        labels.both("incentive.arm", name=named("level", row["variant"]), n=row["n"])
-        for row in result.table.groupby("variant", sort=False)["n"].sum().reset_index().to_dict("records")
-    ]
-    listed = {
-        locale: labels.text("unit.and_then", locale).join(arm[locale] for arm in arms) for locale in labels.LOCALES
-    }
     kind = "wrong" if result.mismatch else "right"
     beside = "groups" if isinstance(counts, CountCheck) else "members"
     return make_finding(
@@ -37,7 +31,7 @@ def describe_split(
         status=Status.FAIL if result.mismatch else Status.PASS,
         sentence=labels.both(
             f"incentive.split.{beside}.{kind}",
-            arms=listed,
+            arms=_list_arms(result.table.groupby("variant", sort=False)["n"].sum().to_dict()),
             p=result.p_value,
             n=counts.n_treatment if isinstance(counts, CountCheck) else nan,
             low=counts.low if isinstance(counts, CountCheck) else nan,
@@ -92,13 +86,13 @@ def describe_later(later: pd.DataFrame | RefusedAnalysis, *, design: Design | Re
     if isinstance(design, RefusedAnalysis):
         return describe_refusal("incentive.later", design)
     sums = later.groupby("variant")["n_later"].sum()
-    control, treated = int(sums.get(design.control, 0)), int(sums.get(design.treatments[0], 0))
+    arms = {arm: int(sums.get(arm, 0)) for arm in (*design.treatments, design.control)}
     return Finding(
         id="incentive.later",
         status=Status.PASS,
-        sentence=labels.both("incentive.later", treated=treated, control=control),
-        estimate=treated - control,
-        n=treated + control,
+        sentence=labels.both("incentive.later", arms=_list_arms(arms)),
+        estimate=arms[design.treatments[0]] - arms[design.control],
+        n=sum(arms.values()),
         unit="members",
     )
 
@@ -119,3 +113,9 @@ def describe_alarms(result: FalseAlarms | RefusedAnalysis) -> Finding:
         unit="fraction",
         method="re-randomised past groups",
     )
+
+
+def _list_arms(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return counts by arm as one phrase."""
+    arms = [labels.both("incentive.arm", name=named("level", arm), n=n) for arm, n in counts.items()]
+    return {locale: labels.text("unit.and_then", locale).join(arm[locale] for arm in arms) for locale in labels.LOCALES}

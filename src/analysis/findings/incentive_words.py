@@ -80,7 +80,7 @@ def tell_amount(value: float, *, is_share: bool) -> Words:
     return labels.both("incentive.amount." + ("share" if is_share else "figure"), value=value)
 
 
-def tell_interval(effect: Effect, *, is_share: bool) -> Words:
+def tell_interval(effect: Interval, *, is_share: bool) -> Words:
     """Return an effect and its interval."""
     return labels.both(
         "incentive.interval." + ("share" if is_share else "figure"),

@@ -2,7 +2,7 @@
 
 from analysis.plots.churn import plot_groups, plot_immortal_time, plot_levels, plot_stay, plot_triangle
 from analysis.plots.display import show_figure, show_findings, show_headline, show_note, show_table, show_tiles
-from analysis.plots.experiments import plot_alarms, plot_effects, plot_staying
+from analysis.plots.experiments import plot_alarms, plot_effects, plot_looks, plot_staying
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
 from analysis.plots.style import Chart
@@ -18,6 +18,7 @@ __all__ = [
     "plot_groups",
     "plot_immortal_time",
     "plot_levels",
+    "plot_looks",
     "plot_missing",
     "plot_overlap",
     "plot_reasons",

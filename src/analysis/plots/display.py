@@ -159,7 +159,7 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
         caption = labels.text(f"caption.{title}", language, **named)
         heads = "".join(_head(table, name, language) for name in columns)
-        records = table.to_dict("records")
+        records = [_in(language, row) for row in table.to_dict("records")]
         ways = WAYS | {"n": "n"} if title in WHOLE else WAYS
         rows = "".join(_row(row, columns, language, ways) for row in records)
         html = (
@@ -169,6 +169,11 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
         values = _values(records, columns, language, ways)
         file = {"name": "-".join([title, *facts.values()]), "caption": caption, **values}
         _show_html(html, language, {TABLE: file})
+
+
+def _in(language: str, row: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a row whose texts by locale are those of one language."""
+    return {name: value[language] if isinstance(value, Mapping) else value for name, value in row.items()}
 
 
 def languages(locale: str) -> tuple[str, ...]:
@@ -204,7 +209,7 @@ def _head(table: pd.DataFrame, name: str, language: str) -> str:
 
 def _kind(value: Any) -> str:
     """Words stand to the left, numbers to the right."""
-    return "text" if isinstance(value, str) else "number"
+    return "text" if isinstance(value, str | Mapping) else "number"
 
 
 def _heading(name: str, language: str) -> str:

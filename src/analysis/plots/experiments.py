@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis import labels
 from analysis.curves import estimate_at
-from analysis.experiments import Estimates, FalseAlarms, Staying
+from analysis.experiments import Estimates, FalseAlarms, Staying, Trace
 from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, styled
 
 
@@ -36,6 +36,39 @@ def plot_effects(found: Estimates, *, locale: str) -> Chart:
     axes.set_title(labels.text("figure.effects.title", locale))
     first = names[int(table["primary"].to_numpy().argmax())]
     return Chart(figure=figure, alt=labels.text("figure.effects.alt", locale, n=len(table), method=first))
+
+
+@styled
+def plot_looks(trace: Trace, *, locale: str) -> Chart:
+    """Draw the effect at each look so far with its repeated interval, wide where little may be claimed, and the looks to come."""
+    table, looks = trace.table, np.array(trace.planned)
+    figure, (axes,) = draw(height=2.7)
+    made = np.searchsorted(looks, table["look_day"].to_numpy())
+    crossed = table["crossed"].to_numpy()
+    for claim, colour, name in ((True, COLOURS[0], "crossed"), (False, MUTED, "open")):
+        own = table[crossed == claim]
+        if len(own):
+            estimate, low, high = own[["estimate", "ci_low", "ci_high"]].to_numpy(float).T
+            label = labels.text(f"figure.looks.{name}", locale)
+            bars, at = [estimate - low, high - estimate], made[crossed == claim]
+            axes.errorbar(at, estimate, bars, fmt="o", color=colour, linewidth=2.2, label=label)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    if trace.margin:
+        axes.axhline(
+            trace.margin, color=MUTED, linewidth=1, linestyle="--", label=labels.text("figure.looks.margin", locale)
+        )
+    axes.set_xlim(-0.5, len(looks) - 0.5)
+    axes.set_xticks(range(len(looks)), [labels.write(day, "shortdate", locale) for day in looks])
+    axes.grid(visible=False, axis="x")
+    axes.yaxis.set_major_formatter(lambda value, _: labels.write(value, "pts" if trace.is_share else "signed1", locale))
+    axes.set_ylabel(labels.text("figure.effects." + ("x_share" if trace.is_share else "x_figure"), locale))
+    axes.set_xlabel(labels.text("figure.looks.x", locale))
+    axes.set_title(labels.text("figure.looks.title", locale))
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0, -0.24), ncols=3, borderaxespad=0, handlelength=1.4, columnspacing=1.2
+    )
+    alt = labels.text("figure.looks.alt", locale, n=len(table), planned=len(looks), crossed=int(crossed.sum()))
+    return Chart(figure=figure, alt=alt)
 
 
 @styled

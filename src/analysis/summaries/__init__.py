@@ -15,7 +15,7 @@ from analysis.summaries.assignments import (
 )
 from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
 from analysis.summaries.churn import ChurnCounts, count_churn, find_known_day
-from analysis.summaries.costs import count_costs, count_with_costs, find_costs
+from analysis.summaries.costs import count_costs, count_members_with_costs, count_with_costs, find_costs
 from analysis.summaries.counts import (
     add_early_activity,
     count_cohorts,
@@ -28,7 +28,7 @@ from analysis.summaries.counts import (
 )
 from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units, join_outcomes
 from analysis.summaries.heavy import count_ranks, count_winsorised, find_caps
-from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention
+from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention, find_kept
 from analysis.summaries.intervals import count_looks
 from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_landmark
 from analysis.summaries.models import ModelCounts, count_models
@@ -80,6 +80,7 @@ __all__ = [
     "count_later_joiners",
     "count_look_back",
     "count_looks",
+    "count_members_with_costs",
     "count_models",
     "count_outcomes",
     "count_present",
@@ -103,6 +104,7 @@ __all__ = [
     "find_experiment",
     "find_followup_end",
     "find_holidays",
+    "find_kept",
     "find_known_day",
     "find_spells",
     "find_stays",

@@ -41,10 +41,33 @@ def count_with_costs(
         return units.drop(columns="sum_d").merge(cost.rename(columns={"cost": "sum_d"}), on=list(UNIT_KEYS))[
             list(units)
         ]
-    paid = find_costs(tables, experiment_id=experiment_id, unit=unit).rename({"unit": "member_id"})
-    members = join_outcomes(tables, metric=asked, **which).join(paid, on="member_id", how="left")
-    members = members.with_columns(cost=nw.col("cost").fill_null(0.0))
-    return count_units(members, metrics=[Metric(name=asked.name, per="cost")], stratum="stratum")
+    members = join_outcomes(tables, metric=asked, **which)
+    return count_members_with_costs(tables, members, metric=asked.name, experiment_id=experiment_id, unit=unit)
+
+
+def count_members_with_costs(
+    tables: Tables, members: nw.LazyFrame, *, metric: str, experiment_id: str, unit: str
+) -> pd.DataFrame:
+    """Add up an outcome that stands with each member, with its cost for the denominator d.
+
+    Parameters
+    ----------
+    members
+        ``member_id``, the keys of units, and the metric.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`count_with_costs`.
+    """
+    cost = find_costs(tables, experiment_id=experiment_id, unit=unit)
+    if unit == "group":
+        units = count_units(members, metrics=[metric], group="unit_id", stratum="stratum")
+        paid = cost.collect().to_pandas().rename(columns={"unit": "unit_id", "cost": "sum_d"})
+        return units.drop(columns="sum_d").merge(paid, on="unit_id", how="left").fillna({"sum_d": 0.0})[list(units)]
+    paid_to = members.join(cost.rename({"unit": "member_id"}), on="member_id", how="left")
+    paid_to = paid_to.with_columns(cost=nw.col("cost").fill_null(0.0))
+    return count_units(paid_to, metrics=[Metric(name=metric, per="cost")], stratum="stratum")
 
 
 def count_costs(tables: Tables, *, experiment_id: str, unit: str, strata: str = "") -> pd.DataFrame:

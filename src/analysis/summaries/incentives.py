@@ -6,6 +6,8 @@ them, so that days of one unit can be compared whatever one day of a member tell
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 import pandas as pd
 
@@ -47,17 +49,45 @@ def count_retention(
     RefusedAnalysis
         As :func:`analysis.summaries.find_stays` and :func:`analysis.summaries.find_assigned`.
     """
-    assigned = find_assigned(tables, experiment_id=experiment_id, unit=unit, strata=strata, both_arms=both_arms)
+    who: dict[str, Any] = {"experiment_id": experiment_id, "unit": unit, "strata": strata, "both_arms": both_arms}
+    return count_stays(_watch(tables, churn=churn, **who), by=UNIT_KEYS)
+
+
+def find_kept(tables: Tables, *, day: int, churn: Churn, metric: str, **who: Any) -> nw.LazyFrame:
+    """Return one row per member who counts, and whether they were still here ``day`` days after assignment.
+
+    Parameters
+    ----------
+    day, metric
+        As for :func:`count_kept`, which adds the same up.
+    churn
+        The definition of leaving.
+    who
+        ``experiment_id, unit, strata, both_arms`` of :func:`count_retention`.
+
+    Returns
+    -------
+    LazyFrame
+        ``member_id``, the keys of units, and ``metric``: 1, 0, or null of whom was lost from sight before.
+    """
+    gone = (nw.col("event_observed") == 1) & (nw.col("duration_days") <= day)
+    here = nw.col("duration_days") > day - nw.when(nw.col("event_observed") == 1).then(0).otherwise(1)
+    known = nw.when(gone).then(nw.lit(0.0)).otherwise(nw.when(here).then(nw.lit(1.0)))
+    return _watch(tables, churn=churn, **who).select("member_id", *UNIT_KEYS, known.alias(metric))
+
+
+def _watch(tables: Tables, *, churn: Churn, **who: Any) -> nw.LazyFrame:
+    """Return everybody who counts and was there on the day of assignment, with their days from then on."""
     stays = find_stays(tables, churn=churn).select("member_id", "event_observed", "duration_days", since="joined_day")
     until = nw.col("since") + nw.col("duration_days")
     there = (nw.col("since") <= nw.col("assigned_day")) & (until >= nw.col("assigned_day"))
-    watched = (
-        assigned.select("member_id", "assigned_day", *UNIT_KEYS)
+    return (
+        find_assigned(tables, **who)
+        .select("member_id", "assigned_day", *UNIT_KEYS)
         .join(stays, on="member_id")
         .filter(there)
         .with_columns(duration_days=(until - nw.col("assigned_day")).cast(nw.Int32))
     )
-    return count_stays(watched, by=UNIT_KEYS)
 
 
 def count_kept(counts: pd.DataFrame, *, day: int, metric: str = "") -> pd.DataFrame:

@@ -12,9 +12,11 @@ import pandas as pd
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.summaries.assignments import check_assignments, count_assigned, count_both_arms, count_later_joiners
-from analysis.summaries.costs import count_with_costs
-from analysis.summaries.experiments import count_outcomes
-from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention
+from analysis.summaries.costs import count_members_with_costs, count_with_costs
+from analysis.summaries.experiments import Metric, count_outcomes, count_units
+from analysis.summaries.incentives import count_days, count_exits, count_invited, count_retention, find_kept
+from analysis.summaries.rewound import Rewound
+from analysis.summaries.stays import find_followup_end
 from analysis.summaries.tables import Tables
 
 Counted: TypeAlias = pd.DataFrame | RefusedAnalysis
@@ -36,8 +38,18 @@ class TrialCounts:
         Which, and whether groups or members were drawn.
     assigned
         Units by arm and stratum.
+    read_day
+        On which the outcomes were read, as far as anybody knows them: the latest planned look, or, where none was planned,
+        the end of the follow-up.
+    history
+        Of each planned look so far, its day and the units frame as it stood then; the latest with all outcomes. Without
+        planned looks a single one.
+    measured_anew
+        Outcomes that each look measures again on the same members.
+    today
+        The primary metric on the page's own day, where that lies between looks; a refusal where it does not.
     units
-        Sums by metric and unit; the primary metric stands first.
+        Sums by metric and unit at the latest look; the primary metric stands first.
     without
         The same of the primary metric, without members who sit in groups of several arms.
     both_arms
@@ -54,7 +66,11 @@ class TrialCounts:
 
     experiment_id: str
     unit: str
+    read_day: int | RefusedAnalysis
     assigned: Counted
+    history: tuple[tuple[int, Counted], ...]
+    measured_anew: tuple[str, ...]
+    today: Counted
     units: Counted
     without: Counted
     both_arms: tuple[int, int] | RefusedAnalysis
@@ -104,29 +120,158 @@ def count_trial(tables: Tables, *, design: Any, churn: Churn) -> TrialCounts:
     assigned = attempt(_count_drawn, tables, design)
     if isinstance(design, RefusedAnalysis) or isinstance(assigned, RefusedAnalysis):
         return _refuse_all(design if isinstance(design, RefusedAnalysis) else assigned)
-    who: dict[str, Any] = {"experiment_id": design.experiment_id, "unit": design.unit}
-    drawn: dict[str, Any] = {**who, "strata": _find_strata(tables, design)}
-    first, last = _find_days(tables, design, assigned)
-    retention = attempt(count_retention, tables, churn=churn, **drawn)
-    metrics = tuple(dict.fromkeys((design.primary_metric, *design.metrics)))
+    trial = _Trial(design=design, churn=churn, drawn=_drawn(tables, design))
+    who = {name: trial.drawn[name] for name in ("experiment_id", "unit")}
+    seen = _at_look(tables, design)
+    first, last = _find_days(tables if isinstance(seen, RefusedAnalysis) else seen, design, assigned)
+    whole, watched = {"first": first, "last": last}, {**who, "first": 0, "last": last - first}
+    units = attempt(trial.count, seen, **whole, metrics=trial.metrics)
     return TrialCounts(
         **who,
+        read_day=seen if isinstance(seen, RefusedAnalysis) else trial.find_read_day(seen, last=last),
         assigned=assigned,
-        units=_count_units(tables, retention, metrics=metrics, day=last - first, **drawn),
-        without=attempt(_count_unmixed, tables, design),
+        history=(*trial.look_back(tables, first=first), *_latest(tables, design, units)),
+        measured_anew=(STILL_HERE,),
+        today=attempt(trial.count_today, tables, first=first),
+        units=units,
+        without=attempt(_count_unmixed, seen, design),
         both_arms=attempt(_count_both, tables, design),
-        retention=retention,
-        daily=attempt(count_days, tables, **who, first=0, last=last - first),
-        costs=attempt(count_with_costs, tables, metric=metrics[0], **drawn),
-        exits=attempt(count_exits, tables, churn=churn, **drawn),
-        invited=attempt(count_invited, tables, **who, first=-DAYS_BEFORE, last=last - first),
+        retention=attempt(count_retention, seen, churn=churn, **trial.drawn),
+        daily=attempt(count_days, seen, **watched),
+        costs=attempt(trial.count_costs, seen, **whole),
+        exits=attempt(count_exits, seen, churn=churn, **trial.drawn),
+        invited=attempt(count_invited, tables, **{**watched, "first": -DAYS_BEFORE}),
         later=attempt(_count_later, tables, design, days=last - first + 1),
     )
 
 
 def _refuse_all(refused: RefusedAnalysis) -> TrialCounts:
-    names = ("assigned", "units", "without", "both_arms", "retention", "daily", "costs", "exits", "invited", "later")
-    return TrialCounts(experiment_id="", unit="", **dict.fromkeys(names, refused))
+    names = ("read_day", "assigned", "today", "units", "without", "both_arms", "retention", "daily", "costs", "exits",
+             "invited", "later")  # fmt: skip
+    return TrialCounts(experiment_id="", unit="", history=(), measured_anew=(), **dict.fromkeys(names, refused))
+
+
+def _drawn(tables: Tables, design: Any) -> dict[str, Any]:
+    return {"experiment_id": design.experiment_id, "unit": design.unit, "strata": _find_strata(tables, design)}
+
+
+def _at_look(tables: Tables, design: Any) -> Tables | RefusedAnalysis:
+    """Return the tables as they stood at the latest planned look: what came after is not read before the next.
+
+    After the last look, and where none was planned, they stand as they are: late outcomes are still outcomes.
+    """
+    looks = design.planned_looks
+    past = [day for day in looks if day <= tables.as_of_day]
+    if looks and not past:
+        return RefusedAnalysis(RefusalCode.NO_LOOK_YET, {"day": looks[0]})
+    between = bool(looks) and past[-1] < min(looks[-1], tables.as_of_day)
+    return Rewound(tables=tables, as_of_day=past[-1]) if between else tables
+
+
+def _latest(tables: Tables, design: Any, units: Counted) -> tuple[tuple[int, Counted], ...]:
+    """Return the latest look with its units; nothing before the first."""
+    past = [day for day in design.planned_looks if day <= tables.as_of_day]
+    if design.planned_looks and not past:
+        return ()
+    return ((past[-1] if past else tables.as_of_day, units),)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Trial:
+    """How the units of one experiment are counted, on whatever day."""
+
+    design: Any
+    churn: Churn
+    drawn: dict[str, Any]
+
+    @property
+    def primaries(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.design.primary_metric, *self.design.co_primaries)))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        rails = [rail.metric for rail in self.design.guardrails]
+        return tuple(dict.fromkeys((*self.primaries, *self.design.metrics, *rails)))
+
+    def count(self, tables: Tables, *, first: int, last: int, metrics: Sequence[str]) -> pd.DataFrame:
+        """Count metrics; where ``outcomes`` do not say who is still here, the memberships do."""
+        known = _list_metrics(tables, self.drawn["experiment_id"])
+        asked = [metric for metric in metrics if metric in known or metric != STILL_HERE]
+        before = self._find_before(tables)
+        named = [Metric(name=metric, before=before.get(metric, "")) for metric in asked]
+        if len(asked) == len(metrics):
+            return count_outcomes(tables, metrics=named, check=False, **self.drawn)
+        kept = self._count_kept(tables, first=first, last=last)
+        found = attempt(count_outcomes, tables, metrics=named, check=False, **self.drawn) if asked else kept.head(0)
+        return kept if isinstance(found, RefusedAnalysis) else pd.concat([kept, found], ignore_index=True)
+
+    def find_kept(self, tables: Tables, *, first: int, last: int) -> nw.LazyFrame:
+        """Return who is still here, member by member, with a figure from before where there is one."""
+        day = self.find_read_day(tables, last=last) - first
+        kept = find_kept(tables, day=day, churn=self.churn, metric=STILL_HERE, **self.drawn)
+        before = next(iter(self._list_before(tables)), "")
+        if not before:
+            return kept
+        mine = (nw.col("experiment_id") == self.drawn["experiment_id"]) & (nw.col("period") == "pre")
+        figures = tables.frame("outcomes").filter(mine & (nw.col("metric") == before))
+        keys = {"member_id": "member_id"}
+        if self.design.unit == "group" and tables.has("outcomes", "group_id"):
+            keys["unit_id"] = "group_id"
+        earlier = figures.select(**{name: nw.col(column) for name, column in keys.items()}, before=nw.col("value"))
+        return kept.join(earlier, on=list(keys), how="left")
+
+    def count_costs(self, tables: Tables, *, first: int, last: int) -> pd.DataFrame:
+        """Count the primary metric with the money spent."""
+        metric, who = self.design.primary_metric, self.drawn
+        if metric != STILL_HERE or metric in _list_metrics(tables, who["experiment_id"]):
+            return count_with_costs(tables, metric=metric, **who)
+        kept = self.find_kept(tables, first=first, last=last)
+        which = {name: who[name] for name in ("experiment_id", "unit")}
+        return count_members_with_costs(tables, kept, metric=STILL_HERE, **which)
+
+    def _count_kept(self, tables: Tables, *, first: int, last: int) -> pd.DataFrame:
+        kept = self.find_kept(tables, first=first, last=last)
+        before = "before" if "before" in kept.collect_schema().names() else ""
+        group = "unit_id" if self.design.unit == "group" else ""
+        return count_units(kept, metrics=[Metric(name=STILL_HERE, before=before)], group=group, stratum="stratum")
+
+    def _list_before(self, tables: Tables) -> list[str]:
+        """Return the outcomes with figures from before, in the order of the design."""
+        there = _list_metrics(tables, self.drawn["experiment_id"], period="pre")
+        return [metric for metric in self.metrics if metric in there]
+
+    def _find_before(self, tables: Tables) -> dict[str, str]:
+        """Return what adjusts a primary that was not measured before: the first outcome of the design that was."""
+        there = self._list_before(tables)
+        return {metric: there[0] for metric in self.primaries if there and metric not in there}
+
+    def find_read_day(self, tables: Tables, *, last: int) -> int:
+        """Return the last day up to ``last`` on which it is known who is still here, where no outcome says so."""
+        if STILL_HERE in _list_metrics(tables, self.drawn["experiment_id"]):
+            return last
+        end = attempt(find_followup_end, tables, churn=self.churn)
+        return last if isinstance(end, RefusedAnalysis) else min(last, end)
+
+    def look_back(self, tables: Tables, *, first: int) -> tuple[tuple[int, Counted], ...]:
+        """Return the looks before the latest, each on the tables as they stood then."""
+        past = [day for day in self.design.planned_looks if day <= tables.as_of_day][:-1]
+        return tuple((day, attempt(self._count_then, tables, day, first)) for day in past)
+
+    def count_today(self, tables: Tables, *, first: int) -> pd.DataFrame:
+        """Count the primary metric on a day between two looks.
+
+        Raises
+        ------
+        RefusedAnalysis
+            ``NO_UNPLANNED_LOOK``: this is the day of a look, the last one has been made, or none was planned.
+        """
+        looks, day = self.design.planned_looks, tables.as_of_day
+        if not looks or day in looks or day > looks[-1]:
+            raise RefusedAnalysis(RefusalCode.NO_UNPLANNED_LOOK)
+        return self.count(tables, first=first, last=day, metrics=self.primaries[:1])
+
+    def _count_then(self, tables: Tables, day: int, first: int) -> pd.DataFrame:
+        return self.count(Rewound(tables=tables, as_of_day=day), first=first, last=day, metrics=self.primaries)
 
 
 def _count_drawn(tables: Tables, design: Any) -> pd.DataFrame:
@@ -183,21 +328,8 @@ def _find_days(tables: Tables, design: Any, assigned: pd.DataFrame) -> tuple[int
     return first, min(tables.as_of_day if last is None else last, tables.as_of_day)
 
 
-def _count_units(tables: Tables, retention: Counted, *, metrics: Sequence[str], day: int, **drawn: Any) -> Counted:
-    """Count all metrics; where ``outcomes`` do not say who is still here, the memberships do."""
-    known = _list_metrics(tables, drawn["experiment_id"])
-    asked = [metric for metric in metrics if metric in known or metric != STILL_HERE]
-    found = attempt(count_outcomes, tables, metrics=asked, check=False, **drawn) if asked else None
-    if len(asked) == len(metrics):
-        return found if found is not None else RefusedAnalysis(RefusalCode.MISSING_TABLE, {"table": "outcomes"})
-    kept = attempt(count_kept, retention, day=day, metric=STILL_HERE)
-    if found is None or isinstance(found, RefusedAnalysis) or isinstance(kept, RefusedAnalysis):
-        return kept
-    return pd.concat([kept, found], ignore_index=True)
-
-
-def _list_metrics(tables: Tables, experiment_id: str) -> set[str]:
+def _list_metrics(tables: Tables, experiment_id: str, *, period: str = "post") -> set[str]:
     if not tables.has("outcomes", "value"):
         return set()
-    mine = tables.frame("outcomes").filter((nw.col("experiment_id") == experiment_id) & (nw.col("period") == "post"))
+    mine = tables.frame("outcomes").filter((nw.col("experiment_id") == experiment_id) & (nw.col("period") == period))
     return set(mine.select("metric").unique().collect("pandas").to_native()["metric"])
