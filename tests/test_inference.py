@@ -63,6 +63,13 @@ def test_small_levels_merge_so_that_none_can_be_told(sizes, shown):
     assert merged(sizes) == shown
 
 
+def test_merges_stay_the_same_while_sizes_change_a_little():
+    """b is small. c and d lie within one doubling (8 to 15): c joins b in every week, whichever is smaller."""
+    weeks = [{"a": 40, "b": 3, "c": 12 + week % 3, "d": 13 - week % 2} for week in range(8)]
+    assert [set(merged(week)) for week in weeks] == [{"a", "d", "other"}] * 8
+    assert set(merged({"d": 12, "c": 13, "b": 3, "a": 40})) == {"a", "d", "other"}  # nor does the order of rows matter
+
+
 def test_all_together_below_the_cell_is_refused():
     with pytest.raises(RefusedAnalysis) as refused:
         merged({"a": 2, "b": 1})

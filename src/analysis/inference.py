@@ -80,8 +80,11 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike, *, confidence: float = 0
 def find_small(sizes: pd.Series, *, min_cell: int = MIN_CELL) -> list[Any]:
     """Return the levels that may not be shown by themselves.
 
-    Those below ``min_cell``. If they still are below it together (as one level alone always is), the next smallest
-    join them, so that a total less the parts that are shown does not tell a small cell (complementary suppression; Willenborg & de Waal 2001, *Elements of Statistical Disclosure Control*, §6).
+    Those below ``min_cell``. If they still are below it together (as one level alone always is), others join them, the
+    smaller first, so that a total less the parts that are shown does not tell a small cell (complementary suppression;
+    Willenborg & de Waal 2001, *Elements of Statistical Disclosure Control*, §6). Which others must not change from week
+    to week, or the difference of two weeks tells the cell: sizes are compared by doublings only, and of like sizes the
+    name decides.
 
     Parameters
     ----------
@@ -95,7 +98,11 @@ def find_small(sizes: pd.Series, *, min_cell: int = MIN_CELL) -> list[Any]:
     """
     if 0 < sizes.sum() < min_cell:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": int(sizes.sum()), "needed": min_cell})
-    ascending = sizes[sizes > 0].sort_values(kind="stable")
+    there = sizes[sizes > 0]
+    order = pd.DataFrame(
+        {"shown": there >= min_cell, "doublings": np.floor(np.log2(there)), "name": there.index.map(str)}
+    )
+    ascending = there.iloc[np.lexsort(order[["name", "doublings", "shown"]].to_numpy().T)]
     n_small = int((ascending < min_cell).sum())
     if n_small == 0:
         return []
@@ -147,12 +154,13 @@ def suppress(
     >>> suppress(table, by="tier", size=("n",)).to_dict("list")
     {'tier': ['a', 'd', 'other'], 'n': [40, 90, 15]}
     """
-    level, _ = pd.factorize(table[by], use_na_sentinel=False)
+    level, names = pd.factorize(table[by].astype(object), use_na_sentinel=False)
     members = table[[name for name in size if name in table.columns]].sum(axis=1).to_numpy()
-    small = find_small(pd.Series(np.bincount(level, weights=members)), min_cell=min_cell)
+    sizes = pd.Series(np.bincount(level, weights=members, minlength=len(names)), index=pd.Index(names, dtype=object))
+    small = find_small(sizes, min_cell=min_cell)
     if not small:
         return table
-    renamed = table[by].astype(object).mask(np.isin(level, small), other)
+    renamed = table[by].astype(object).mask(sizes.index.isin(small)[level], other)
     groups = [by, *(name for name in keys if name in table.columns)]
     merged = table.assign(**{by: renamed}).groupby(groups, dropna=False, as_index=False, sort=False).sum()
     last = merged[by].astype(object) == other

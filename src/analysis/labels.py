@@ -157,7 +157,8 @@ def publish(value: Any, spec: str) -> Any:
     if spec in ("n", "n5", "signed"):
         return to_five(value) if spec == "n5" else round(float(value))
     digits = _DIGITS.get(spec, int(spec[1:]) if spec[1:].isdigit() and spec[0] == "d" else 6)
-    return round(float(value), digits)
+    rounded = round(float(value), digits)
+    return max(rounded, 0.001) if spec == "p" else rounded  # no p-value is nought
 
 
 def to_five(n: float) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from analysis import labels
 from analysis.curves import estimate_at
 from analysis.experiments import Estimates, FalseAlarms, Staying, Trace
+from analysis.inference import MIN_CELL
 from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, styled
 
 
@@ -72,14 +73,19 @@ def plot_looks(trace: Trace, *, locale: str) -> Chart:
 
 
 @styled
-def plot_staying(staying: Staying, *, locale: str) -> Chart:
-    """Draw how many are still here since the draw, one line per arm, and the day on which the incentive ended."""
+def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> Chart:
+    """Draw how many are still here since the draw, one line per arm, and the day on which the incentive ended.
+
+    A line ends where fewer than ``min_cell`` members are watched.
+    """
     figure, (axes,) = draw(height=3.0)
     effect, horizon = staying.effect, staying.horizon_days
     table = staying.curve.table
     for arm, colour in ((effect.treatment, COLOURS[0]), (effect.control, COLOURS[1])):
         own = table[(table["variant"] == arm) & (table["day"] <= horizon)]
-        days = np.r_[0, own["day"], horizon]
+        is_watched = own["n_at_risk"] >= min_cell
+        days = np.r_[0, own["day"][is_watched], horizon if is_watched.all() else own["day"][is_watched].max()]
+        own = own[is_watched]
         lines = [np.r_[1.0, own[name], own[name].iloc[-1]] for name in ("survival", "ci_low", "ci_high")]
         axes.step(days, lines[0], where="post", color=colour, label=labels.name("level", arm, locale))
         axes.fill_between(days, lines[1], lines[2], step="post", color=colour, alpha=0.13, linewidth=0)

@@ -8,6 +8,8 @@
 `render`      one self-contained page per notebook and language
 `gate`        the last look at a page: what breaks a rule is not published
 `tables`      every table as CSV and XLSX; `workbook` writes the latter
+`shared`      the claims, exact for the owner and rounded for everybody
+`audit`       subtracts what was published before: no small cell may be worked back
 `publish`     a finished folder appears at once, or not at all
 `run`         all of it
 """

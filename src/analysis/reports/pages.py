@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.reports import gate, render, tables
+from analysis.reports import audit, gate, render, tables
 from analysis.reports.parameters import RUNNER_SETS
 from analysis.reports.plan import Plan, Task
 from analysis.reports.results import versions
@@ -78,12 +78,13 @@ def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) 
     Raises
     ------
     PageRefused
-        A page breaks a rule; nothing was written.
+        A page breaks a rule, or small cells could be worked back; nothing was written.
     """
     notebook = json.loads(executed.read_text("utf-8"))
     name = executed.stem
     shown = {locale: tables.read_tables(notebook, locale=locale) for locale in plan.locales}
     written = tables.write_files(name, shown)
+    audit.check_release(written, notebook=name, folder=stage.parent, min_cell=plan.community.min_cell)
     for locale, analyst in itertools.product(plan.locales, (False, True)):
         page = page_name(name, locale, analyst=analyst)
         frame = replace(

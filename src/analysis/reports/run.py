@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import listing, pages, publish, render, reuse
+from analysis.reports import listing, pages, publish, render, reuse, shared
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
 from analysis.reports.results import dump, iso, versions, write_atomically
@@ -248,7 +248,7 @@ def _published(run: _Run, task: Task, verdict: Verdict, results: list[dict[str, 
 def _write_documents(run: _Run, fates: Sequence[Fate]) -> None:
     """Write what belongs to the run as a whole: merged results, index, manifest."""
     claims = [claim for fate in fates for claim in fate.results]
-    write_atomically(run.stage / "results.json", dump(claims))
+    shared.write_results(run.stage, claims)
     for own in run.stage.glob("*.results.json"):
         own.rename(run.stage / "notebooks" / own.name)
     pages.write_indexes(fates, run.stage, run.plan, run=run.id, day=run.day)
