@@ -185,6 +185,15 @@ def test_groups_use_the_variance_of_the_verdict():
     assert found.df == 8.0
 
 
+def test_money_spent_on_members_without_an_outcome_is_not_put_on_the_others():
+    """Two a member in every treated group, of which half are known: still two a member."""
+    rows = [(arm, f"{arm}{k}", 10 + k, 3 + k, 0.0, 1, 0, 0) for arm in ("control", "points") for k in range(3)]
+    frame = units(rows, n_assigned=[20 + 2 * k for _ in range(2) for k in range(3)])
+    frame["sum_d"] = np.where(frame["variant"] == "points", 2.0 * frame["n_assigned"], 0.0)
+    found = estimate_moments(frame, control="control", treatment="points", df=4.0)
+    assert (found.cost, found.variance_cost) == pytest.approx((2.0, 0.0), abs=1e-12)
+
+
 def test_refusals_of_moments():
     one = [("control", "g1", 5, 1, 0, 1, 0, 0), ("control", "g2", 5, 2, 0, 2, 0, 0), ("points", "g3", 5, 3, 9, 3, 9, 9)]
     cases = {

@@ -18,12 +18,14 @@ from analysis.experiments import (
     Effect,
     Estimates,
     check_drawing,
+    crossing_probability,
     cry_wolf,
     estimate_effects,
     estimate_money,
     estimate_others,
     follow_days,
     judge,
+    plan_boundaries,
     plan_next,
 )
 from analysis.summaries import count_trial, find_experiment
@@ -137,6 +139,41 @@ def test_while_a_look_is_to_come_the_test_goes_on_at_a_stricter_level():
     late = judge(found, units(lift=0.0), design=replace(BY_GROUP), as_of_day=141, rng=rng)
     assert late.confidence == pytest.approx(0.95)
     assert late.decision in ("stop", "undecided")
+
+
+@pytest.mark.parametrize("spending", ["pocock", "obrien_fleming", "lan_demets_of"])
+def test_pages_at_all_looks_together_keep_alpha(spending):
+    """Five looks, 8 to 40 days in: each page has the level of the plan. Had each all that was spent so far, Pocock's five
+    would be wrong in 10 of 100.
+    """
+    design = replace(BY_MEMBER, looks=(108, 116, 124, 132), spending=spending)
+    plan = plan_boundaries(5, spending=spending)
+    found, rng = estimates(effect(0.06, 0.02, 0.10)), np.random.default_rng(1)
+    pages = [judge(found, members(), design=design, as_of_day=day, rng=rng).looks for day in design.planned_looks]
+    assert [page.nominal_p for page in pages] == pytest.approx(plan["nominal_p"].tolist(), rel=1e-5)
+    z = [page.table["z"].iloc[0] for page in pages]
+    assert crossing_probability(z, information=np.arange(1, 6))[-1] == pytest.approx(0.05, abs=1e-6)
+    assert [len(page.table) for page in pages] == [1] * 5
+    assert [page.next_day for page in pages] == [116, 124, 132, 140, None]
+
+
+def test_the_lots_lend_their_p_value_and_cr2_its_error_and_degrees_of_freedom():
+    rng = np.random.default_rng(1)
+    found = estimate_effects(units(), design=BY_GROUP, rng=rng)
+    row = judge(found, units(), design=BY_GROUP, as_of_day=140, rng=rng).looks.table.iloc[0]
+    clustered = found.groups.average_member
+    assert found.groups.decided_by == "randomisation"
+    assert row["p_value"] == found.lots.effect.p_value != clustered.p_value
+    assert (row["std_error"], row["df"]) == (clustered.std_error, clustered.df)
+
+
+def test_cost_is_per_member_assigned_whether_or_not_the_outcome_is_known():
+    """Half of the treated have no outcome: what was spent is still spread over all of them."""
+    rng = np.random.default_rng(1)
+    found = estimate_effects(units(), design=BY_GROUP, rng=rng)
+    verdict = judge(found, units(), design=BY_GROUP, as_of_day=140, rng=rng)
+    rows = units().assign(n_assigned=lambda known: 2 * known["n"])
+    assert estimate_money(rows, found=found, verdict=verdict, design=BY_GROUP).per_member == pytest.approx(1.0)
 
 
 def test_before_the_first_look_nothing_is_said():

@@ -112,6 +112,8 @@ def _describe_groups(rows: pd.DataFrame, arm: str) -> tuple[Floats, Floats]:
     if len(rows) < 2:
         raise RefusedAnalysis(RefusalCode.ONE_GROUP_PER_ARM, {"arm": arm, "n_groups": len(rows), "needed": 2})
     n, total = rows["n"].to_numpy(float), rows[["sum_y", "sum_d"]].to_numpy(float)
+    if "n_assigned" in rows:  # money went to everybody assigned, outcomes are known of n
+        total[:, 1] *= n / rows["n_assigned"].to_numpy(float)
     mean = total.sum(axis=0) / n.sum()
     residual = (total - n[:, None] * mean) / np.sqrt(1 - n / n.sum())[:, None]
     return mean, residual.T @ residual / n.sum() ** 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isnan
+from math import isnan, nan, sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from analysis.experiments.effect import Effect
 from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions
 from analysis.experiments.grouped import GroupComparison, compare_groups
 from analysis.experiments.limits import check_design
-from analysis.experiments.looks import Looks, find_look, judge_looks, record_look
+from analysis.experiments.looks import Looks, find_look, judge_looks, plan_shares, record_look
 from analysis.experiments.randomise import Randomisation
 
 Decision = Literal["ship", "keep", "stop", "undecided", "held_back", "await"]
@@ -218,7 +218,7 @@ def judge(
         As for :func:`estimate_effects`.
     looks
         All looks so far, this one the last (:func:`analysis.experiments.judge_looks`): what earlier looks spent is gone.
-        None: this look is the first that was made.
+        None: the planned looks before this one count as made, with the information that was planned.
 
     Raises
     ------
@@ -254,10 +254,21 @@ def judge(
 
 
 def _look(found: Estimates, *, design: Design, as_of_day: int) -> Looks:
-    """Hold the latest planned look against its boundary; the lots lend their p-value, CR2 its error."""
-    day = find_look(design, as_of_day=as_of_day)
-    row = record_look(day, found.standing, p_value=found.primary.p_value)
-    return judge_looks(pd.DataFrame([row]), design=design)
+    """Hold the latest planned look against its boundary; the lots lend their p-value, CR2 its error.
+
+    What earlier looks saw is not here, but their share of alpha is spent, so they count as made, each with its planned
+    share of the information; else the last look would have all of alpha to itself.
+    """
+    day, known = find_look(design, as_of_day=as_of_day), found.standing
+    row = record_look(day, known, p_value=found.primary.p_value)
+    share = dict(zip(design.planned_looks, plan_shares(design), strict=True))
+    before = [
+        {"day": past, "estimate": nan, "std_error": known.std_error * sqrt(share[day] / share[past]), "df": known.df}
+        for past in design.planned_looks
+        if past < day
+    ]
+    looks = judge_looks(pd.DataFrame([*before, row]), design=design)
+    return replace(looks, table=looks.table.tail(1).reset_index(drop=True))
 
 
 def _decide(effect: Effect, *, up: bool, margin: float, more: bool) -> Decision:
