@@ -12,7 +12,7 @@ module             holds
 ``grouped``        whole groups drawn: which figure decides, of ``clustered`` (``cr2``, ``groups``) and
                    ``randomise`` (``assignments``, ``differences``); ``pseudo``: staying as an outcome
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
-``guardrails``     several outcomes at once; ``segments`` for whom it worked
+``guardrails``     several outcomes at once; ``segments``, ``forwhom`` for whom
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
 ``verdict``        one outcome of one arm by the rule set beforehand; ``arms`` all of them together
 ``answers``        the page's further questions
@@ -74,6 +74,7 @@ from analysis.experiments.effects import (
     compare_ranks,
     compare_ratios,
 )
+from analysis.experiments.forwhom import ForWhom, compare_for_whom
 from analysis.experiments.grouped import GroupComparison, compare_groups
 from analysis.experiments.groups import Groups, Likeness, estimate_icc, take_groups
 from analysis.experiments.guardrails import adjust_primaries, check_guardrails
@@ -127,6 +128,7 @@ __all__ = [
     "Effect",
     "Estimates",
     "FalseAlarms",
+    "ForWhom",
     "GroupComparison",
     "Groups",
     "Guardrail",
@@ -165,6 +167,7 @@ __all__ = [
     "check_split",
     "compare_adjusted",
     "compare_clustered",
+    "compare_for_whom",
     "compare_group_means",
     "compare_groups",
     "compare_lists",

@@ -33,6 +33,7 @@ from analysis.findings.incentive_decision import (
 )
 from analysis.findings.incentive_effects import (
     describe_after,
+    describe_for_whom,
     describe_guardrails,
     describe_likeness,
     describe_metric,
@@ -40,6 +41,7 @@ from analysis.findings.incentive_effects import (
     describe_payouts,
     describe_staying,
     name_effect,
+    tabulate_segments,
 )
 from analysis.findings.incentive_money import describe_benefit, describe_money, describe_plan
 from analysis.findings.models import (
@@ -86,6 +88,7 @@ __all__ = [
     "describe_decision",
     "describe_definition",
     "describe_exits",
+    "describe_for_whom",
     "describe_freshness",
     "describe_gaps",
     "describe_gate",
@@ -134,4 +137,5 @@ __all__ = [
     "tabulate",
     "tabulate_arms",
     "tabulate_corrections",
+    "tabulate_segments",
 ]

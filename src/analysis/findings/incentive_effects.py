@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from math import nan
+from collections.abc import Mapping
+from math import isnan, nan
+from typing import Any
 
 import pandas as pd
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis, WarningCode
-from analysis.experiments import Aftermath, Estimates, GroupComparison, Novelty, Staying
+from analysis.experiments import Aftermath, Estimates, ForWhom, GroupComparison, Novelty, Staying
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
 from analysis.findings.incentive_words import named, tell_interval, without_relative
 
@@ -165,6 +167,91 @@ def describe_payouts(result: Estimates | RefusedAnalysis) -> Finding:
         unit="fraction",
         n=effect.n_control + effect.n_treatment,
     )
+
+
+def describe_for_whom(result: ForWhom | RefusedAnalysis) -> list[Finding]:
+    """Return whether the effect differs between kinds of members, one finding per column that differs, or one for all.
+
+    Columns that were refused are named with the reason.
+    """
+    if isinstance(result, RefusedAnalysis):
+        return []
+    refused = [
+        describe_refusal("incentive.segments", why, group=column)
+        for column, why in result.segments.items()
+        if isinstance(why, RefusedAnalysis)
+    ]
+    if not result.answered:
+        return refused
+    told = [_tell_segments(result, column) for column in result.differs]
+    columns = {
+        locale: labels.write([labels.name("column", column, locale) for column in result.answered], "list", locale)
+        for locale in labels.LOCALES
+    }
+    same = Finding(
+        id="incentive.segments",
+        status=Status.PASS,
+        sentence=labels.both("incentive.segments.same", columns=columns, n=len(result.answered), p=result.p_value),
+        p_value=result.p_value,
+        method="interaction, Holm over segments and columns",
+    )
+    return [*(told or [same]), *refused]
+
+
+def _tell_segments(result: ForWhom, column: str) -> Finding:
+    """Tell of the segment that is surest to differ from all others."""
+    table = result.answered[column].table
+    row = table.loc[table["p_holm"].idxmin()]
+    kind = "share" if result.is_share else "figure"
+    own = _write(row, kind, ("estimate", "ci_low", "ci_high"))
+    gap = _write(row, kind, ("difference", "difference_low", "difference_high"))
+    return Finding(
+        id="incentive.segments",
+        status=Status.REVIEW,
+        sentence=labels.both(
+            "incentive.segments.differs",
+            column=named("column", column),
+            segment=named("level", row["segment"]),
+            own=own,
+            gap=gap,
+            p=result.p_values[column],
+        ),
+        group=column,
+        estimate=row["difference"],
+        ci_low=row["difference_low"],
+        ci_high=row["difference_high"],
+        p_value=result.p_values[column],
+        unit="fraction" if result.is_share else "per member",
+        n=float(row["n_control"] + row["n_treatment"]),
+        method="interaction, Holm over segments and columns",
+    )
+
+
+def tabulate_segments(result: ForWhom | RefusedAnalysis) -> pd.DataFrame:
+    """Return one row per segment of every column, by name: ``about, segment, n, effect, segment_gap, p_holm``."""
+    if isinstance(result, RefusedAnalysis):
+        return pd.DataFrame()
+    kind = "share" if result.is_share else "figure"
+    rows = [
+        {
+            "about": column,
+            "segment": row["segment"],
+            "n": row["n_control"] + row["n_treatment"],
+            "effect": _write(row, kind, ("estimate", "ci_low", "ci_high")),
+            "segment_gap": _write(row, kind, ("difference", "difference_low", "difference_high")),
+            "p_holm": row["p_holm"],
+        }
+        for column, found in result.answered.items()
+        for row in found.table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _write(row: Mapping[Any, Any], kind: str, names: tuple[str, str, str]) -> Mapping[str, str]:
+    value, low, high = (row[name] for name in names)
+    if isnan(value):
+        return dict.fromkeys(labels.LOCALES, labels.MISSING)
+    return labels.both(f"incentive.interval.{kind}", value=value, low=low, high=high)
 
 
 def name_effect(result: Estimates | RefusedAnalysis) -> str:

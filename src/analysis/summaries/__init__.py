@@ -35,6 +35,7 @@ from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.quality import QualityCounts, count_quality
 from analysis.summaries.remaining import LookBack, count_look_back
+from analysis.summaries.segments import SegmentCounts, count_segments, read_segments
 from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_censored
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
@@ -57,6 +58,7 @@ __all__ = [
     "Population",
     "QualityCounts",
     "Run",
+    "SegmentCounts",
     "Tables",
     "ThresholdCounts",
     "TrialCounts",
@@ -88,6 +90,7 @@ __all__ = [
     "count_ranks",
     "count_recent",
     "count_retention",
+    "count_segments",
     "count_silences",
     "count_stays",
     "count_thresholds",
@@ -113,5 +116,6 @@ __all__ = [
     "list_groupings",
     "list_present",
     "read_assignments",
+    "read_segments",
     "share_interval_censored",
 ]

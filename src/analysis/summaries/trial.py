@@ -13,9 +13,10 @@ from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.summaries.assignments import check_assignments, count_assigned, count_both_arms, count_later_joiners
 from analysis.summaries.costs import count_members_with_costs, count_with_costs
-from analysis.summaries.experiments import Metric, count_outcomes, count_units
+from analysis.summaries.experiments import Metric, count_outcomes, count_units, join_outcomes
 from analysis.summaries.incentives import count_days, count_exits, count_invited, count_retention, find_kept
 from analysis.summaries.rewound import Rewound
+from analysis.summaries.segments import SegmentCounts, count_segments, read_segments
 from analysis.summaries.stays import find_followup_end
 from analysis.summaries.tables import Tables
 
@@ -60,6 +61,8 @@ class TrialCounts:
         Active members by unit and day since the start.
     costs
         The primary metric with the money spent for the denominator.
+    segments
+        The primary metric by kinds of member and group, one per column.
     exits, invited, later
         Left within a week of a payout; invited by day; joined the groups after they had been drawn.
     """
@@ -80,6 +83,7 @@ class TrialCounts:
     exits: Counted
     invited: Counted
     later: Counted
+    segments: tuple[SegmentCounts, ...]
 
 
 def find_experiment(tables: Tables, *, experiment: str = "") -> dict[str, Any]:
@@ -106,7 +110,7 @@ def _plain(row: pd.Series) -> dict[str, Any]:
     return {str(name): value for name, value in row.items() if not pd.isna(value)}
 
 
-def count_trial(tables: Tables, *, design: Any, churn: Churn) -> TrialCounts:
+def count_trial(tables: Tables, *, design: Any, churn: Churn, segments: str = "") -> TrialCounts:
     """Count everything that the page of one experiment needs; where the design was refused, so is everything.
 
     Parameters
@@ -116,6 +120,13 @@ def count_trial(tables: Tables, *, design: Any, churn: Churn) -> TrialCounts:
         not hold it: there at the end of the follow-up, by the definition of ``churn``.
     churn
         The definition of leaving.
+    segments
+        Columns by which the primary outcome is counted as well, see :func:`analysis.summaries.read_segments`.
+
+    Raises
+    ------
+    ConfigError
+        More segments than one may ask about.
     """
     assigned = attempt(_count_drawn, tables, design)
     if isinstance(design, RefusedAnalysis) or isinstance(assigned, RefusedAnalysis):
@@ -142,13 +153,18 @@ def count_trial(tables: Tables, *, design: Any, churn: Churn) -> TrialCounts:
         exits=attempt(count_exits, seen, churn=churn, **trial.drawn),
         invited=attempt(count_invited, tables, **{**watched, "first": -DAYS_BEFORE}),
         later=attempt(_count_later, tables, design, days=last - first + 1),
+        segments=()
+        if isinstance(seen, RefusedAnalysis)
+        else trial.count_segments(seen, **whole, segments=segments, assigned=assigned),
     )
 
 
 def _refuse_all(refused: RefusedAnalysis) -> TrialCounts:
     names = ("read_day", "assigned", "today", "units", "without", "both_arms", "retention", "daily", "costs", "exits",
              "invited", "later")  # fmt: skip
-    return TrialCounts(experiment_id="", unit="", history=(), measured_anew=(), **dict.fromkeys(names, refused))
+    return TrialCounts(
+        experiment_id="", unit="", history=(), measured_anew=(), segments=(), **dict.fromkeys(names, refused)
+    )
 
 
 def _drawn(tables: Tables, design: Any) -> dict[str, Any]:
@@ -219,6 +235,25 @@ class _Trial:
             keys["unit_id"] = "group_id"
         earlier = figures.select(**{name: nw.col(column) for name, column in keys.items()}, before=nw.col("value"))
         return kept.join(earlier, on=list(keys), how="left")
+
+    def find_members(self, tables: Tables, *, first: int, last: int) -> nw.LazyFrame:
+        """Return the primary outcome member by member."""
+        metric = self.design.primary_metric
+        if metric == STILL_HERE and metric not in _list_metrics(tables, self.drawn["experiment_id"]):
+            return self.find_kept(tables, first=first, last=last)
+        return join_outcomes(tables, metric=metric, **self.drawn)
+
+    def count_segments(
+        self, tables: Tables, *, first: int, last: int, segments: str, assigned: pd.DataFrame
+    ) -> tuple[SegmentCounts, ...]:
+        """Count the primary outcome by kinds of member and group."""
+        unit, metric = self.design.unit, self.design.primary_metric
+        columns = read_segments(segments, tables, unit=unit)
+        members = attempt(self.find_members, tables, first=first, last=last)
+        if isinstance(members, RefusedAnalysis):
+            return ()
+        day = int(assigned["first_day"].min())
+        return tuple(count_segments(tables, members, metric=metric, columns=columns, unit=unit, assigned_day=day))
 
     def count_costs(self, tables: Tables, *, first: int, last: int) -> pd.DataFrame:
         """Count the primary metric with the money spent."""
