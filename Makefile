@@ -72,6 +72,7 @@ bench: $(VENV)/.installed  ## Measure speed against named peers
 	$(BIN)/python tests/benchmarks/bench_cox.py
 	$(BIN)/python tests/benchmarks/bench_risk.py
 	$(BIN)/python tests/benchmarks/bench_experiments.py
+	$(BIN)/python tests/benchmarks/bench_planning.py
 
 clean:  ## Remove the environment and caches; never data or reports
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -44,11 +44,31 @@ def test_beyond_the_curve_the_last_hazard_goes_on():
     np.testing.assert_allclose(aging.steps[4:], -7 * np.log(0.99), rtol=0.02)
 
 
-def test_a_bands_spread_is_that_of_its_leavers():
-    """Var log hazard = 1/events: 20 leave in week 0, 30 in week 1, nobody later: those lean on the last that is known."""
+def test_a_bands_spread_is_greenwoods():
+    """sd of log H = √(d / n(n − d)) / −ln(1 − d/n): 20 of 100 leave in week 0, 30 of 80 in week 1, nobody later, who lean on
+    the last that is known. Near 1 / √leavers: 0.2241 for 0.2236, 0.1843 for 0.1826."""
     aging = read_aging(estimate_survival(leave_on({3: 20, 10: 30}, n=100, until=27)), weeks=20)
-    assert aging.spread[:3] == pytest.approx([20**-0.5, 30**-0.5, 30**-0.5])
+    first = np.sqrt(20 / (100 * 80)) / -np.log(0.8)
+    second = np.sqrt(30 / (80 * 50)) / -np.log(0.625)
+    assert (round(first, 4), round(second, 4)) == (0.2241, 0.1843)
+    assert aging.spread[:3] == pytest.approx([first, second, second])
     assert aging.band[[0, 1, 2, 3, 4, 8, 13]].tolist() == [0, 1, 2, 2, 3, 4, 5]
+
+
+def test_a_band_in_which_few_are_still_watched_is_less_sure():
+    """Week 0: 10 of 1,000 leave on day 1 and 10 of 20 on day 5: the second counts a thousandfold for the hazard and its
+    error, √(10/(1000·990) + 10/(20·10)) / (0.01005 + 0.69315) = 0.3180, not 1 / √20 = 0.2236."""
+    given = counts([1, 2, 5, 20], [10, 0, 10, 0], [0, 970, 0, 10])
+    assert read_aging(estimate_survival(given), weeks=5).spread[0] == pytest.approx(0.3180, abs=5e-5)
+
+
+def test_a_band_with_few_leavers_leans_on_the_one_before():
+    """40 in week 0, four in week 1: those lean; with five they speak for themselves."""
+    four, five = (
+        read_aging(estimate_survival(leave_on({3: 40, 10: n}, n=100, until=27)), weeks=5).spread for n in (4, 5)
+    )
+    assert four[1] == four[0]
+    assert five[1] == pytest.approx(np.sqrt(5 / (60 * 55)) / -np.log(55 / 60))
 
 
 def test_drawn_factors_have_median_one_and_that_spread():

@@ -68,8 +68,8 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     """Return how cohorts age along a curve that part 1 estimated.
 
     A week's joiners are spread evenly over its days, so that their share still there after ``a`` further weeks is the
-    mean of S over days 7a to 7a + 6. The log hazard of a band has variance 1 / events, widened where the curve's own
-    errors, which know that members sit in groups, are wider than Greenwood's.
+    mean of S over days 7a to 7a + 6. The log hazard of a band has Greenwood's variance, widened where the curve's own
+    errors, which know that members sit in groups, are wider than his.
 
     Parameters
     ----------
@@ -98,16 +98,11 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     lived = -np.log(shares[:alive])
     bands = np.searchsorted(BAND_WEEKS, np.arange(weeks), side="right") - 1
     steps = _extend(np.diff(lived), weeks)
-    events = np.bincount(
-        np.searchsorted(BAND_WEEKS, np.minimum(table["day"] // DAYS, weeks), side="right") - 1,
-        weights=table["n_events"],
-        minlength=len(BAND_WEEKS),
-    )
     return Aging(
         first=float(lived[0]),
         steps=steps,
         band=bands,
-        spread=_spread(events) * _find_excess(curve),
+        spread=_find_spread(curve) * _find_excess(curve),
         known_weeks=min(alive, weeks),
     )
 
@@ -118,12 +113,24 @@ def _extend(steps: Floats, weeks: int) -> Floats:
     return np.concatenate([steps[:weeks], np.full(max(0, weeks - len(steps)), last)])
 
 
-def _spread(events: np.ndarray) -> Floats:
-    spread = np.empty(len(events))
-    pooled = 0.0
-    for band, n in enumerate(events):
-        pooled = n if n >= LEAST_EVENTS else max(pooled, float(n))
-        spread[band] = 1 / np.sqrt(max(pooled, 1.0))
+def _find_spread(curve: Curve) -> Floats:
+    """Return by band the standard deviation of the log of its cumulative hazard, by Greenwood's sum over its days.
+
+    With a steady number at risk that is 1 / √leavers, and more where few are left to be watched.
+    """
+    table = curve.table[(curve.table["n_at_risk"] > curve.table["n_events"]) & (curve.table["n_events"] > 0)]
+    at_risk, left = table["n_at_risk"].to_numpy(float), table["n_events"].to_numpy(float)
+    band = np.searchsorted(BAND_WEEKS, table["day"] // DAYS, side="right") - 1
+    events, variance, hazard = (
+        np.bincount(band, weights=part, minlength=len(BAND_WEEKS))
+        for part in (left, left / (at_risk * (at_risk - left)), -np.log1p(-left / at_risk))
+    )
+    spread = np.sqrt(np.divide(variance, hazard**2, out=np.ones(len(BAND_WEEKS)), where=hazard > 0))
+    known, least = 1.0, 0.0
+    for place, n in enumerate(events):
+        if n >= LEAST_EVENTS or n > least:
+            known, least = float(spread[place]), min(float(n), LEAST_EVENTS)
+        spread[place] = known
     return spread
 
 
