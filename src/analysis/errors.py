@@ -145,6 +145,17 @@ class RefusalCode(StrEnum):
     SEGMENT_AFTER_ASSIGNMENT = "segment_after_assignment"
     NO_LIFT = "no_lift"
     EFFECT_TOO_SMALL = "effect_too_small"
+    NO_SCENARIO = "no_scenario"
+    NO_TARGETS = "no_targets"
+    NO_TASKS = "no_tasks"
+    NO_GATES = "no_gates"
+    NO_ALTERNATIVES = "no_alternatives"
+    NO_SUCH_TARGET = "no_such_target"
+    NO_ACTUALS = "no_actuals"
+    NO_TASK_COSTS = "no_task_costs"
+    ACTUAL_AFTER_AS_OF = "actual_after_as_of"
+    NO_EARLIER_LOOK = "no_earlier_look"
+    NO_PRICES = "no_prices"
 
 
 @dataclass(eq=False)

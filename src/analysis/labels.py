@@ -18,6 +18,8 @@ spec       value                                          en
 ``range``  first and last such day                        Nov 16 – 22, 2026
 ``shortdate``  such a day without its year                Nov 21
 ``month``  days since 1970-01-01                          November 2026
+``shortmonth``  such a month without its year             Nov
+``short``  a large number on an axis                      950K
 ``list``   strings                                        A, B and C
 =========  =============================================  ==================
 """
@@ -210,6 +212,8 @@ _WRITERS: dict[str, Callable[[Any, str], str]] = {
     "shortdate": lambda value, babel: dates.format_skeleton("MMMd", _date(value), locale=babel),
     "yearmonth": lambda value, babel: dates.format_skeleton("yMMM", _date(value), locale=babel),
     "month": lambda value, babel: dates.format_skeleton("yMMMM", _date(value), locale=babel),
+    "shortmonth": lambda value, babel: dates.format_skeleton("MMM", _date(value), locale=babel),
+    "short": lambda value, babel: numbers.format_compact_decimal(value, fraction_digits=1, locale=babel),
 }
 
 

@@ -1,5 +1,13 @@
 """Result → status and sentence, in every language; one function per result type."""
 
+from analysis.findings.assumptions import (
+    describe_clashes,
+    describe_correlations,
+    describe_register,
+    describe_start,
+    tabulate_changes,
+    tabulate_register,
+)
 from analysis.findings.churn import (
     describe_change,
     describe_cohort,
@@ -52,6 +60,26 @@ from analysis.findings.models import (
     describe_shape,
     describe_visits,
 )
+from analysis.findings.plan_tables import (
+    tabulate_claims,
+    tabulate_joins,
+    tabulate_targets,
+    tabulate_ways,
+    tabulate_worth,
+)
+from analysis.findings.planning import (
+    describe_basis,
+    describe_budget,
+    describe_chance,
+    describe_joins,
+    describe_targets,
+    describe_together,
+    describe_ways,
+    describe_worth,
+    list_plan_tiles,
+    priced,
+)
+from analysis.findings.planning import describe_change as describe_plan_change
 from analysis.findings.quality import (
     describe_capture,
     describe_dating,
@@ -68,6 +96,13 @@ from analysis.findings.quality import (
 )
 from analysis.findings.remaining import describe_next, describe_next_validation
 from analysis.findings.risk import describe_risk, describe_validation
+from analysis.findings.schedule import (
+    describe_finish,
+    describe_plan_gates,
+    describe_progress,
+    tabulate_gates,
+    tabulate_tasks,
+)
 from analysis.findings.thresholds import describe_thresholds
 
 __all__ = [
@@ -78,16 +113,22 @@ __all__ = [
     "describe_after",
     "describe_alarms",
     "describe_arms",
+    "describe_basis",
     "describe_benefit",
     "describe_between",
     "describe_both_arms",
+    "describe_budget",
     "describe_capture",
+    "describe_chance",
     "describe_change",
+    "describe_clashes",
     "describe_cohort",
+    "describe_correlations",
     "describe_dating",
     "describe_decision",
     "describe_definition",
     "describe_exits",
+    "describe_finish",
     "describe_for_whom",
     "describe_freshness",
     "describe_gaps",
@@ -98,6 +139,7 @@ __all__ = [
     "describe_guardrails",
     "describe_hazards",
     "describe_immortal_time",
+    "describe_joins",
     "describe_later",
     "describe_left_out",
     "describe_levels",
@@ -113,29 +155,49 @@ __all__ = [
     "describe_overlap",
     "describe_payouts",
     "describe_plan",
+    "describe_plan_change",
+    "describe_plan_gates",
+    "describe_progress",
     "describe_proportional",
     "describe_reasons",
     "describe_refusal",
+    "describe_register",
     "describe_risk",
     "describe_rule",
     "describe_shape",
     "describe_split",
+    "describe_start",
     "describe_stay",
     "describe_staying",
     "describe_stays",
+    "describe_targets",
     "describe_thresholds",
+    "describe_together",
     "describe_validation",
     "describe_verdict",
     "describe_verdicts",
     "describe_visits",
+    "describe_ways",
+    "describe_worth",
     "foremost",
     "list_incentive_tiles",
+    "list_plan_tiles",
     "list_quality_tiles",
     "list_tiles",
     "name_effect",
+    "priced",
     "rank",
     "tabulate",
     "tabulate_arms",
+    "tabulate_changes",
+    "tabulate_claims",
     "tabulate_corrections",
+    "tabulate_gates",
+    "tabulate_joins",
+    "tabulate_register",
     "tabulate_segments",
+    "tabulate_targets",
+    "tabulate_tasks",
+    "tabulate_ways",
+    "tabulate_worth",
 ]

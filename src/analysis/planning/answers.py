@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.errors import ConfigError
+from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario, Target
 from analysis.planning.worlds import Worlds
@@ -154,19 +154,21 @@ def judge_targets(worlds: Worlds, *, confidence: float = 0.95) -> TargetChances:
 
     Raises
     ------
+    RefusedAnalysis
+        ``NO_TARGETS``.
     ConfigError
-        The plan has no targets, or one is due after it.
+        One is due after the plan.
     """
     targets = dict(sorted(worlds.plan.targets.items(), key=lambda pair: (pair[1].by, pair[0])))
     if not targets:
-        raise ConfigError("the plan has no targets. State some under targets.")
+        raise RefusedAnalysis(RefusalCode.NO_TARGETS)
     hits: dict[str, NDArray[np.bool_]] = {}
     rows = []
     for name, target in targets.items():
         week = find_week(worlds.plan, target.by)
         figure = read_metric(worlds, target.metric, week=week)
-        hits[name] = _meets(target, figure)
-        start = _meets(target, read_metric(worlds, target.metric, week=-1)).mean()
+        hits[name] = meet_target(target, figure)
+        start = meet_target(target, read_metric(worlds, target.metric, week=-1)).mean()
         rows.append(_describe(name, target, week, figure, estimate_chance(hits[name], confidence=confidence), start))
     phases = sorted({target.phase for target in targets.values() if target.phase})
     named = {phase: [hits[name] for name in targets if targets[name].phase == phase] for phase in phases}
@@ -220,7 +222,8 @@ def find_quantiles(values: Floats, *, levels: Sequence[float] = LEVELS) -> Float
     return quantiles
 
 
-def _meets(target: Target, figure: Floats) -> NDArray[np.bool_]:
+def meet_target(target: Target, figure: Floats) -> NDArray[np.bool_]:
+    """Return in which worlds a figure meets a target."""
     low = -np.inf if target.at_least is None else target.at_least
     high = np.inf if target.at_most is None else target.at_most
     met: NDArray[np.bool_] = (figure >= low) & (figure <= high)

@@ -7,17 +7,17 @@ people where neither explains it (critical chain: Goldratt 1997; criticality ind
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.errors import ConfigError
+from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.planning.answers import Chance, estimate_chance, find_quantiles, find_week
 from analysis.planning.quantities import Floats
-from analysis.planning.scenario import Gate
+from analysis.planning.scenario import Gate, Scenario
 from analysis.planning.worlds import Worlds
 
 TIE = 1e-6
@@ -61,7 +61,8 @@ class Finish:
     level
         0.8: P80.
     criticality
-        By task: ``task, criticality, p10, p50, p90`` of its end; the most critical first. Worlds without an end count
+        By task: ``task, criticality, start, p10, p50, p90``: in which share of worlds it is critical, its median start,
+        and its end [weeks since the start]; the most critical first. Worlds without an end count
         as not critical for anyone.
     """
 
@@ -74,7 +75,18 @@ class Finish:
     criticality: pd.DataFrame
 
 
-def judge_gates(worlds: Worlds, *, by: dt.date | None = None, confidence: float = 0.95) -> GateChances:
+def find_gate_dates(plan: Scenario) -> dict[str, dt.date]:
+    """Return by gate when its phase must be open: on the first day on which one of the phase's targets is due.
+
+    Gates of phases without a target are left out.
+    """
+    due = {name: [it.by for it in plan.targets.values() if it.phase == gate.opens] for name, gate in plan.gates.items()}
+    return {name: min(days) for name, days in sorted(due.items()) if days}
+
+
+def judge_gates(
+    worlds: Worlds, *, by: dt.date | Mapping[str, dt.date] | None = None, confidence: float = 0.95
+) -> GateChances:
     """Return the chance of each gate to be open by a date, and what decides when it opens.
 
     Parameters
@@ -82,13 +94,14 @@ def judge_gates(worlds: Worlds, *, by: dt.date | None = None, confidence: float 
     worlds
         Of a plan.
     by
-        The date; None: the plan's last day.
+        The date, or one by gate; None, and for gates without one: the plan's last day.
     confidence
         Of the Monte Carlo interval.
     """
-    week = worlds.plan.weeks - 1 if by is None else find_week(worlds.plan, by)
     rows, delays = [], []
     for name, gate in sorted(worlds.plan.gates.items()):
+        date = by.get(name) if isinstance(by, Mapping) else by
+        week = worlds.plan.weeks - 1 if date is None else find_week(worlds.plan, date)
         opened = worlds.opened[gate.opens]
         late = opened > week + 1
         chance = estimate_chance(~late, confidence=confidence)
@@ -107,15 +120,16 @@ def find_finish(worlds: Worlds, *, level: float = 0.8, confidence: float = 0.95)
 
     Raises
     ------
-    ConfigError
-        The plan has no tasks.
+    RefusedAnalysis
+        ``NO_TASKS``.
     """
     if not worlds.tasks:
-        raise ConfigError("the plan has no tasks, so nothing ends. State some under tasks.")
+        raise RefusedAnalysis(RefusalCode.NO_TASKS)
     weeks = worlds.end.max(axis=1)
     p50, at_level = (float(point) for point in find_quantiles(weeks, levels=(0.5, level)))
     ends = np.array([find_quantiles(worlds.end[:, column]) for column in range(len(worlds.tasks))])
     table = pd.DataFrame({"task": worlds.tasks, "criticality": find_critical(worlds).mean(axis=0)})
+    table["start"] = [float(find_quantiles(starts, levels=(0.5,))[0]) for starts in worlds.start.T]
     table[["p10", "p50", "p90"]] = ends
     return Finish(
         weeks=weeks,

@@ -6,10 +6,8 @@ Unknown keys are errors, so is a name that nothing defines. Time runs in weeks f
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 from itertools import pairwise
-from math import ceil, floor
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from analysis.config import find_upwards, read_yaml, validate
 from analysis.errors import ConfigError
+from analysis.planning.loose_ends import list_loose_ends
 from analysis.planning.quantities import Quantity
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -219,6 +218,48 @@ class Target(_Part):
         return self
 
 
+class Alternative(_Part):
+    """Another way to carry the plan out: what it changes, by name, and nothing else.
+
+    ``changes`` maps a dotted name, such as ``channels.ads.weekly_spend``, to what stands there instead. A bare number put
+    in place of a quantity keeps its unit, base and source. What is asked of the plan (targets, dates) stays as it is.
+    """
+
+    name: Words = Field(default_factory=dict)
+    changes: dict[str, Any] = Field(min_length=1)
+
+
+class Actual(_Part):
+    """How far a task is: when it began and ended, and what share of it is done."""
+
+    started: dt.date | None = None
+    finished: dt.date | None = None
+    done: float | None = Field(None, ge=0, le=1, description="share done; None: 1 if finished, else not known")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Actual:
+        if self.started and self.finished and self.finished < self.started:
+            raise ValueError(f"finished on {self.finished}, before it started on {self.started}")
+        if self.finished and self.done is not None and self.done < 1:
+            raise ValueError(f"finished on {self.finished}, and only {self.done:g} of it done")
+        return self
+
+
+class Actuals(_Part):
+    """What has happened so far; nothing of it may be later than the day to which a page looks."""
+
+    until: dt.date = Field(description="the day at whose end this was so")
+    tasks: dict[Name, Actual] = Field(default_factory=dict)
+    spent: float | None = Field(None, ge=0, description="on tasks, in all")
+
+    @model_validator(mode="after")
+    def _by_then(self) -> Actuals:
+        for name, task in self.tasks.items():
+            if any(moment and moment > self.until for moment in (task.started, task.finished)):
+                raise ValueError(f"tasks.{name}: has a day after {self.until}, until when this was so")
+        return self
+
+
 class Scenario(_Part):
     """A plan with its uncertainty."""
 
@@ -247,6 +288,8 @@ class Scenario(_Part):
     facts: dict[Name, Quantity] = Field(
         default_factory=dict, description="figures on record that no part uses yet, held in the register"
     )
+    alternatives: dict[Name, Alternative] = Field(default_factory=dict)
+    actuals: Actuals | None = None
     path: Path = Field(Path("scenario.yml"), exclude=True)
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
@@ -264,68 +307,9 @@ def read_scenario(path: str | Path) -> Scenario:
     """
     file = find_upwards(Path(path))
     scenario = validate(Scenario, {**read_yaml(file, start="scenario: NAME"), "path": file}, file=file)
-    if faults := [f"{file}: {fault}" for fault in _list_loose_ends(scenario)]:
+    if faults := [f"{file}: {fault}" for fault in list_loose_ends(scenario)]:
         raise ConfigError("\n".join(faults))
     return scenario
-
-
-def _list_loose_ends(plan: Scenario) -> Iterator[str]:
-    """Yield what is named and not defined, and what is defined twice over."""
-    yield from _check_tasks(plan)
-    yield from _check_gates(plan)
-    for name, channel in plan.channels.items():
-        yield from _missing(f"channels.{name}.route", [channel.route], plan.funnel, "funnel")
-        yield from _missing(f"channels.{name}.opens_with", _given(channel.opens_with), plan.tasks, "tasks")
-    for name, risk in plan.risks.items():
-        yield from _missing(f"risks.{name}.channels", risk.channels, plan.channels, "channels")
-    register = {name for name, _ in plan.quantities()}
-    stated = [frozenset(pair.between) for pair in plan.correlations]
-    for twice in sorted({tuple(sorted(pair)) for pair in stated if stated.count(pair) > 1}):
-        yield f"correlations: {' and '.join(twice)} are stated more than once. Keep one rank."
-    for number, pair in enumerate(plan.correlations):
-        yield from _missing(f"correlations.{number}.between", pair.between, register, "the register")
-        if pair.between[0] == pair.between[1]:
-            yield f"correlations.{number}.between: {pair.between[0]!r} stands on both sides. Name two quantities."
-    for name, target in plan.targets.items():
-        yield from _missing(f"targets.{name}.phase", _given(target.phase), plan.phases, "phases")
-        if target.by < plan.start:
-            yield f"targets.{name}.by: {target.by} is before the plan's start, {plan.start}. Mend one of them."
-
-
-def _check_tasks(plan: Scenario) -> Iterator[str]:
-    for name, task in plan.tasks.items():
-        place = f"tasks.{name}"
-        yield from _missing(f"{place}.phase", [task.phase], plan.phases, "phases")
-        yield from _missing(f"{place}.after", [link.task for link in task.after], plan.tasks, "tasks")
-        yield from _missing(f"{place}.role", _given(task.role), plan.roles, "roles")
-        if task.role in plan.roles and ceil(task.people) > floor(plan.roles[task.role].people):
-            yield (
-                f"{place}.people: needs {ceil(task.people)} {task.role}, and the plan has {floor(plan.roles[task.role].people)}"
-                " (whole people). Plan fewer, or more of them under roles."
-            )
-        if task.duration.numbers[0] < 0:
-            yield f"{place}.duration: may fall below 0 weeks. Give a low value of 0 or more."
-
-
-def _check_gates(plan: Scenario) -> Iterator[str]:
-    for name, gate in plan.gates.items():
-        yield from _missing(f"gates.{name}.opens", [gate.opens], plan.phases, "phases")
-        yield from _missing(f"gates.{name}.after", gate.after, plan.tasks, "tasks")
-    opened = [gate.opens for gate in plan.gates.values()]
-    for phase in sorted({phase for phase in opened if opened.count(phase) > 1}):
-        yield f"gates: phase {phase!r} is opened by more than one gate. Put their conditions into one."
-
-
-def _given(name: str | None) -> list[str]:
-    return [name] if name else []
-
-
-def _missing(place: str, named: Iterable[str], known: Collection[str], where: str) -> Iterator[str]:
-    for name in named:
-        if name not in known:
-            near = get_close_matches(name, sorted(known), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            yield f"{place}: nothing under {where} is called {name!r}.{hint or ' Define it, or take it out.'}"
 
 
 def _walk(part: Any, name: str) -> Iterator[tuple[str, Quantity]]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.errors import ConfigError
 from analysis.planning.aging import Aging, age_by_points
-from analysis.planning.answers import Chance, estimate_chance, find_quantiles, find_week
+from analysis.planning.answers import LEVELS, Chance, estimate_chance, find_quantiles, find_week
 from analysis.planning.quantities import Floats
 from analysis.planning.worlds import Worlds
 
@@ -57,6 +57,8 @@ class Worth:
         First week since joining by whose end margin has made up for the cost; inf where not within ``weeks``.
     table
         ``figure, p10, p50, p90`` of these four.
+    fan
+        ``week, p10, p50, p90``: margin of one who joins, added up to the end of each week since joining [currency].
     pays, pays_well
         The chance of a ratio of at least 1, and of at least 3.
     weeks
@@ -68,6 +70,7 @@ class Worth:
     ratio: Floats
     payback_week: Floats
     table: pd.DataFrame
+    fan: pd.DataFrame
     pays: Chance
     pays_well: Chance
     weeks: int
@@ -139,10 +142,17 @@ def value_joiners(
     return Worth(
         **figures,
         table=pd.DataFrame(points, columns=["figure", "p10", "p50", "p90"]),
+        fan=_fan(brought),
         pays=estimate_chance(ratio >= 1),
         pays_well=estimate_chance(ratio >= GOOD),
         weeks=weeks,
     )
+
+
+def _fan(brought: Floats) -> pd.DataFrame:
+    table = pd.DataFrame(np.quantile(brought, LEVELS, axis=0).T, columns=["p10", "p50", "p90"])
+    table.insert(0, "week", np.arange(len(table)))
+    return table
 
 
 def draw_kept(worlds: Worlds, *, aging: Aging | None, weeks: int) -> Floats:

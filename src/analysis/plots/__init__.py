@@ -1,10 +1,20 @@
 """Result → figure, and the only way in which anything leaves a cell."""
 
 from analysis.plots.churn import plot_groups, plot_immortal_time, plot_levels, plot_stay, plot_triangle
-from analysis.plots.display import show_figure, show_findings, show_headline, show_note, show_table, show_tiles
+from analysis.plots.display import (
+    show_figure,
+    show_findings,
+    show_headline,
+    show_note,
+    show_source,
+    show_table,
+    show_tiles,
+)
 from analysis.plots.experiments import plot_alarms, plot_effects, plot_looks, plot_staying
+from analysis.plots.planning import plot_fans, plot_targets, plot_ways, plot_worth
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
+from analysis.plots.schedule import plot_gantt
 from analysis.plots.style import Chart
 from analysis.plots.thresholds import plot_thresholds
 from analysis.plots.validation import plot_calibration
@@ -15,6 +25,8 @@ __all__ = [
     "plot_calibration",
     "plot_coverage",
     "plot_effects",
+    "plot_fans",
+    "plot_gantt",
     "plot_groups",
     "plot_immortal_time",
     "plot_levels",
@@ -24,12 +36,16 @@ __all__ = [
     "plot_reasons",
     "plot_stay",
     "plot_staying",
+    "plot_targets",
     "plot_thresholds",
     "plot_triangle",
+    "plot_ways",
+    "plot_worth",
     "show_figure",
     "show_findings",
     "show_headline",
     "show_note",
+    "show_source",
     "show_table",
     "show_tiles",
 ]

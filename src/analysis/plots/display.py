@@ -51,6 +51,10 @@ WAYS = {
     **{name: name for name in ("method", "metric")},
     "variant": "level",
     **{"kind": "origin", "distribution": "shape", "reason": "reason"},
+    **{"due": "date", "criticality": "of100", "over_budget": "pct", "cost_more": "signed", "quality": "evidence"},
+    **dict.fromkeys(("forecast", "best_week"), "n"),
+    "worth_figure": "worth_figure",
+    **dict.fromkeys(("states", "unit", "base", "horizon", "direction", "source", "now", "then"), ""),
 }
 """How a column is written: a number by this spec, a string by its name under this key of the catalogue.
 
@@ -174,6 +178,15 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
 def _in(language: str, row: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return a row whose texts by locale are those of one language."""
     return {name: value[language] if isinstance(value, Mapping) else value for name, value in row.items()}
+
+
+def show_source(text: str | RefusedAnalysis, *, title: str, locale: str) -> None:
+    """Show a text as it stands in a file, folded under its caption (``caption`` in the catalogue)."""
+    if isinstance(text, RefusedAnalysis):
+        return
+    for language in languages(locale):
+        caption = escape(labels.text(f"caption.{title}", language))
+        _show_html(f"<details><summary>{caption}</summary><pre>{escape(text)}</pre></details>", language)
 
 
 def languages(locale: str) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from analysis.summaries.intervals import count_looks
 from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_landmark
 from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.persons import list_groupings
+from analysis.summaries.plan import PlanCounts, count_plan, count_plans
 from analysis.summaries.quality import QualityCounts, count_quality
 from analysis.summaries.remaining import LookBack, count_look_back
 from analysis.summaries.segments import SegmentCounts, count_segments, read_segments
@@ -55,6 +56,7 @@ __all__ = [
     "Metric",
     "ModelCounts",
     "Period",
+    "PlanCounts",
     "Population",
     "QualityCounts",
     "Run",
@@ -85,6 +87,8 @@ __all__ = [
     "count_members_with_costs",
     "count_models",
     "count_outcomes",
+    "count_plan",
+    "count_plans",
     "count_present",
     "count_quality",
     "count_ranks",

@@ -114,6 +114,11 @@ def estimate_stay(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     return _read_stay(curve, rules=rules, doubts=(*list_doubts(counts), *_LAST_VISIT[rules.leaving == "last_seen"]))
 
 
+def estimate_curve(counts: pd.DataFrame, *, rules: Rules) -> curves.Curve:
+    """Return the curve of :func:`estimate_stay` alone, for what rests on it elsewhere."""
+    return estimate_stay(counts, rules=rules).curve
+
+
 def _estimate_between(counts: pd.DataFrame, *, rules: Rules) -> Stay:
     refuse_few(int(counts["n"].sum()), rules=rules)
     found = estimate_between_looks(counts, cluster=rules.cluster, confidence=rules.confidence)

@@ -1,0 +1,62 @@
+"""The other ways that a plan has: those of its own file, and other files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from analysis.errors import ConfigError
+from analysis.planning.basis import Basis, run_basis
+from analysis.planning.changes import change_plan
+from analysis.planning.quantities import Quantity
+from analysis.planning.scenario import Scenario
+from analysis.planning.worlds import Worlds
+
+
+def run_ways(basis: Basis, *, seed: int, n: int, beside: Mapping[str, Scenario] | None = None) -> dict[str, Worlds]:
+    """Return the worlds of every alternative of a plan, and of the plans beside it, with the plan's own draws.
+
+    Parameters
+    ----------
+    basis
+        What the plan rests on; the others rest on the same tables.
+    seed, n
+        Those of the plan's worlds.
+    beside
+        Further scenarios by name.
+
+    Raises
+    ------
+    ConfigError
+        A plan beside begins on another day, so that weeks cannot be compared, or has the name of an alternative.
+    """
+    plans = {name: change_plan(basis.plan, it.changes) for name, it in sorted(basis.plan.alternatives.items())}
+    for name, plan in (beside or {}).items():
+        if plan.start != basis.plan.start:
+            raise ConfigError(
+                f"parameters: beside: {name} starts on {plan.start}, the plan on {basis.plan.start}. Let both start alike."
+            )
+        if name in plans or name == basis.plan.scenario:
+            raise ConfigError(f"parameters: beside: {name} is taken. Give the scenario another name.")
+        plans[name] = plan
+    return {name: run_basis(Basis(plan=plan, start=basis.start), seed=seed, n=n) for name, plan in plans.items()}
+
+
+def write_resolved(plan: Scenario) -> str:
+    """Return the plan as the package understood it, with every default filled in, as YAML."""
+    return yaml.safe_dump(_plain(plan), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, Quantity):
+        stated = part.model_dump(mode="json", exclude_none=True)
+        return {name: value for name, value in stated.items() if value != ""}
+    if hasattr(type(part), "model_fields"):
+        return {name: _plain(getattr(part, name)) for name in type(part).model_fields if name != "path"}
+    if isinstance(part, Mapping):
+        return {name: _plain(value) for name, value in part.items()}
+    if isinstance(part, tuple):
+        return [_plain(value) for value in part]
+    return part
