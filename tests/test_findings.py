@@ -94,6 +94,7 @@ def test_every_refusal_can_be_written_from_the_facts_that_raise_it(code: Refusal
         "n": 1, "needed": 10, "n_events": 2, "n_groups": 3, "silent_days": 30, "at_most": 7, "history_days": 21,
         "table": "members", "column": "channel_id", "day": 30, "min_cell": 10, "pairs": 3,
         "arm": "points", "metric": "spend", "examples": "a, b", "next_day": 20_000, "last": 20_000, "assigned": 20_000, "df": 4.0,
+        "file": "scenario.yml", "name": "actuals.tasks.dig.finished", "as_of": 20_000,
     }  # fmt: skip
     finding = findings.describe_refusal("x", RefusedAnalysis(code, facts))
     assert set(finding.sentence) == set(labels.LOCALES)

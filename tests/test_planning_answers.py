@@ -11,7 +11,7 @@ import pytest
 from analysis import summaries
 from analysis.config import read_config
 from analysis.curves import estimate_survival
-from analysis.errors import ConfigError
+from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
 from analysis.intake import open_tables
 from analysis.planning.aging import Aging, read_aging
 from analysis.planning.answers import (
@@ -107,7 +107,7 @@ def test_a_target_already_met_says_so(five):
 
 
 def test_a_plan_without_targets_is_told(five):
-    with pytest.raises(ConfigError, match="no targets"):
+    with pytest.raises(RefusedAnalysis, match=RefusalCode.NO_TARGETS):
         judge_targets(lay_out(plan_with()))
 
 

@@ -77,6 +77,7 @@ from analysis.findings.planning import (
     describe_ways,
     describe_worth,
     list_plan_tiles,
+    pick,
     priced,
 )
 from analysis.findings.planning import describe_change as describe_plan_change
@@ -185,6 +186,7 @@ __all__ = [
     "list_quality_tiles",
     "list_tiles",
     "name_effect",
+    "pick",
     "priced",
     "rank",
     "tabulate",

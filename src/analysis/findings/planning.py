@@ -247,6 +247,11 @@ def describe_joins(result: RequiredJoins | RefusedAnalysis, *, plan: Scenario | 
     ]
 
 
+def pick(needed: list[Finding], *, about: str | RefusedAnalysis) -> list[Finding]:
+    """Return the finding on the page's own target, and whatever asks to be looked into; a table holds the rest."""
+    return [finding for finding in needed if finding.group == about or finding.status != Status.PASS]
+
+
 def describe_worth(result: Worth | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> Finding:
     """Return what one who joins costs and brings, and whether that pays."""
     if isinstance(plan, RefusedAnalysis):

@@ -158,7 +158,7 @@ _POINTS = {"early": "p10", "half": "p50", "late": "p90"}
 
 
 def tabulate_gates(result: GateChances | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> pd.DataFrame:
-    """Return gates with their chance, when they open and what they wait for: ``opens, by, chance, early, half, late, waits``."""
+    """Return gates with their chance, when they open and what they wait for: ``opens, due, chance, early, half, late, waits``."""
     if isinstance(result, RefusedAnalysis) or isinstance(plan, RefusedAnalysis):
         return pd.DataFrame()
     rows = []
@@ -171,7 +171,7 @@ def tabulate_gates(result: GateChances | RefusedAnalysis, *, plan: Scenario | Re
         rows.append(
             {
                 "opens": name_part(plan, "phases", row["opens"]),
-                "by": write_moment(plan, row["week"] + 1),
+                "due": write_moment(plan, row["week"] + 1),
                 "chance": write_chance(row["chance"]),
                 **{name: write_moment(plan, row[point]) for name, point in _POINTS.items()},
                 "waits": write_list(waits),

@@ -35,7 +35,7 @@ def plot_targets(judged: TargetChances, *, plan: Scenario, locale: str) -> Chart
         axes.barh(y, 1, height=0.3, color=GRID)
         axes.barh(y, chance, height=0.3, color=colour)
         axes.text(0, y - 0.24, printable(name, most=LONGEST), va="bottom", color=INK, fontsize=8.5)
-        axes.text(1, y - 0.24, write_chance(chance)[locale], va="bottom", ha="right", color=colour, fontweight="bold")
+        axes.text(1, y - 0.24, write_chance(chance)[locale], va="bottom", ha="right", color=colour, fontsize=9.5)
     axes.axvline(LIKELY, color=MUTED, linewidth=0.9, linestyle="--")
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.7, -0.75), yticks=[])
     percent_axis(axes.xaxis, locale)

@@ -15,12 +15,14 @@ from analysis.errors import RefusedAnalysis
 from analysis.findings.plan_words import count_days, find_day, name_part
 from analysis.planning import Finish, GateChances, Scenario
 from analysis.plots.planning import mark_months
-from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, INK, MUTED, PAPER, Chart, draw, printable, styled
 
 ROW = 0.245
 """Inches of a row: a name stands beside its bar, where a phone can still show it."""
 
 LONGEST = 36
+
+PLAIN = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}
 
 MONTHS = 9
 """So many months are marked on an axis of the figure's width."""
@@ -109,7 +111,9 @@ def _draw_phase(
     axes: Axes, y: int, opened: dict[str, float] | None, name: str, *, plan: Scenario, last: float, colour: str
 ) -> None:
     """Write a phase's name, with a diamond where it opens in the middle of the worlds and the range of that."""
-    axes.text(0, y, name, transform=axes.get_yaxis_transform(), va="center", fontweight="bold", color=colour)
+    axes.text(
+        0, y, name, transform=axes.get_yaxis_transform(), va="center", fontsize=9.5, color=colour, bbox=PLAIN, zorder=3
+    )
     if opened and np.isfinite(opened["p50"]):
         axes.plot(
             [count_days(plan, min(opened[point], last)) for point in ("p10", "p90")], [y, y], color=INK, linewidth=1.1
@@ -120,8 +124,8 @@ def _draw_phase(
 def _finish_axes(axes: Axes, plan: Scenario, *, today: float, span: tuple[float, float], locale: str) -> None:
     if span[0] <= today <= span[1]:
         axes.axvline(count_days(plan, today), color=MUTED, linewidth=1.1, linestyle="--")
-        axes.annotate(labels.text("figure.gantt.today", locale), (count_days(plan, today), 1), xytext=(3, -1), color=MUTED,
-                      xycoords=("data", "axes fraction"), textcoords="offset points", va="top", fontsize=8)  # fmt: skip
+        axes.annotate(labels.text("figure.gantt.today", locale), (count_days(plan, today), 0), xytext=(3, 3), color=MUTED,
+                      xycoords=("data", "axes fraction"), textcoords="offset points", va="bottom", fontsize=8)  # fmt: skip
     mark_months(axes, *axes.get_xlim(), locale=locale, most=MONTHS)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
