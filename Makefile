@@ -7,7 +7,7 @@ COMMUNITY ?= data/sample/community.yml
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check format lab sample dictionary golden lock simulations bench clean
+.PHONY: help report test check format lab sample dictionary golden lock simulations bench browser clean
 
 help:  ## Print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,7 +31,7 @@ report: $(VENV)/.installed  ## Build the report of the sample community (or of C
 	$(BIN)/community report $(COMMUNITY)
 
 test: $(VENV)/.installed  ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/benchmarks tests src/analysis
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/benchmarks --ignore tests/browser tests src/analysis
 	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env notebooks
 	$(BIN)/python -m pytest -q tests/benchmarks
 
@@ -63,6 +63,8 @@ golden: $(VENV)/.installed  ## Take the sample run as the one to compare with (s
 lock:  ## Lock the versions again, with hashes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--no-annotate --python-version 3.11 --extra test pyproject.toml -o constraints.txt
+	grep -A9 '^browser = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"' | uv pip compile --quiet --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 - -o tests/browser/requirements.txt
 
 simulations: $(VENV)/.installed  ## Run the long simulations
 	$(BIN)/python -m pytest -m slow -s tests/simulations
@@ -73,6 +75,14 @@ bench: $(VENV)/.installed  ## Measure speed against named peers
 	$(BIN)/python tests/benchmarks/bench_risk.py
 	$(BIN)/python tests/benchmarks/bench_experiments.py
 	$(BIN)/python tests/benchmarks/bench_planning.py
+
+browser: $(VENV)/.installed  ## Open every page of the sample's report in Chromium, at three widths, without a network
+ifdef UV
+	uv pip install --quiet --python $(BIN)/python --require-hashes -r tests/browser/requirements.txt
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/browser/requirements.txt
+endif
+	$(BIN)/python -m pytest -q tests/browser
 
 clean:  ## Remove the environment and caches; never data or reports
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -84,6 +84,8 @@ def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> 
     for arm, colour in ((effect.treatment, COLOURS[0]), (effect.control, COLOURS[1])):
         own = table[(table["variant"] == arm) & (table["day"] <= horizon)]
         is_watched = own["n_at_risk"] >= min_cell
+        if not is_watched.any():
+            continue
         days = np.r_[0, own["day"][is_watched], horizon if is_watched.all() else own["day"][is_watched].max()]
         own = own[is_watched]
         lines = [np.r_[1.0, own[name], own[name].iloc[-1]] for name in ("survival", "ci_low", "ci_high")]

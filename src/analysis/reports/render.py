@@ -218,7 +218,16 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
         return _output({kind: content}, {kind: _size(content, kind) | dict(metadata) | {"alt": alt}})
     if kind == "text/plain":
         return _output({kind: HIDDEN.sub("", content)})
-    return _output({"text/html": clean(content) if kind == "text/html" else render_markdown(content)})
+    return _output({"text/html": _reachable(clean(content)) if kind == "text/html" else render_markdown(content)})
+
+
+def _reachable(html: str) -> str:
+    """Let a table that is wider than a phone be scrolled from the keyboard, under the name of its caption."""
+
+    def name(start: re.Match[str]) -> str:
+        return f'<div class="table" tabindex="0" role="region" aria-label="{start[2]}">{start[1]}'
+
+    return re.sub(r'<div class="table">(<table><caption>([^<"]*)</caption>)', name, html)
 
 
 def _highlight(source: str) -> str:
