@@ -14,8 +14,10 @@ from scipy import stats
 
 from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
+from analysis.experiments import Background, Design, check_split, estimate_power
 from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions, compare_ratios
 from analysis.experiments.relative import relate
+from analysis.inference import adjust_holm
 from analysis.summaries import Metric, count_units
 
 ARMS = {"control": "control", "treatment": "points"}
@@ -191,6 +193,25 @@ def test_proportions_are_tea_tastings_but_for_the_interval():
     ours = [effect.mean_control, effect.mean_treatment, effect.estimate, effect.relative, effect.p_value]
     names = ("control", "treatment", "effect_size", "rel_effect_size", "pvalue")
     assert ours == pytest.approx([theirs[name] for name in names], rel=1e-9)
+
+
+def test_holm_split_and_power_are_tea_tastings():
+    """Holm over its five p-values; its z-test of the split is Pearson's χ²; its power counts rejections of the wrong sign as well."""
+    rows, figures = tea_tasting()
+    p_values = [figures[name]["pvalue"] for name in figures["holm"]]
+    assert adjust_holm(p_values) == pytest.approx(list(figures["holm"].values()), rel=1e-9)
+    plan = Design(
+        experiment_id="e", unit="member", control="control", treatments=("points",), primary_metric="spend",
+        planned_split={"control": 0.6, "points": 0.4},
+    )  # fmt: skip
+    counted = rows["variant"].value_counts().to_dict()
+    assert check_split(counted, design=plan).p_value == pytest.approx(figures["split"]["pvalue"], rel=1e-9)
+    known = Background(sd=rows["spend"].std())
+    for n, theirs in figures["power"].items():
+        each, df = int(n) // 2, int(n) - 2
+        wrong = stats.nct.cdf(-stats.t.isf(0.025, df), df, 0.5 / known.sd * np.sqrt(each / 2))
+        ours = estimate_power(known, effect=0.5, n_control=each, n_treatment=each)
+        assert ours + wrong == pytest.approx(theirs, rel=1e-9)
 
 
 def test_a_ratio_is_the_linearised_mean():
