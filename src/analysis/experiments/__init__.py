@@ -12,7 +12,7 @@ module             holds
 ``grouped``        whole groups drawn: which figure decides, of ``clustered`` (``cr2``, ``groups``) and
                    ``randomise`` (``assignments``, ``differences``); ``pseudo``: staying as an outcome
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
-``guardrails``     several outcomes at once; ``segments``, ``forwhom`` for whom
+``guardrails``     several outcomes at once; ``segments``, ``forwhom`` for whom; ``robust``: tails
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
 ``verdict``        one outcome of one arm by the rule set beforehand; ``arms`` all of them together
 ``answers``        the page's further questions
@@ -110,6 +110,7 @@ from analysis.experiments.power import (
 from analysis.experiments.pseudo import sum_pseudo_values
 from analysis.experiments.randomise import Randomisation, compare_randomised
 from analysis.experiments.records import read_design
+from analysis.experiments.robust import Robust, compare_robust
 from analysis.experiments.segments import Segments, compare_segments
 from analysis.experiments.verdict import Estimates, Verdict, estimate_effects, judge
 
@@ -146,6 +147,7 @@ __all__ = [
     "Novelty",
     "Overlap",
     "Randomisation",
+    "Robust",
     "Segments",
     "SplitCheck",
     "Staying",
@@ -178,6 +180,7 @@ __all__ = [
     "compare_randomised",
     "compare_ranks",
     "compare_ratios",
+    "compare_robust",
     "compare_segments",
     "compare_shares",
     "count_bursts",

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.experiments.design import Design, Direction
 from analysis.experiments.effect import Effect
-from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions
+from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions, compare_ratios
 from analysis.experiments.grouped import GroupComparison, compare_groups
 from analysis.experiments.limits import check_design
 from analysis.experiments.looks import Looks, find_look, judge_looks, plan_shares, record_look
@@ -163,7 +163,8 @@ def estimate_effects(
         Where groups were drawn, :func:`analysis.experiments.compare_groups` says which figure decides; where members
         were, the plain difference does.
     metric, treatment
-        By default the primary metric and the first treatment.
+        By default the primary metric and the first treatment. A name with a slash is a ratio of two sums
+        (``spend/orders``), linearised.
     rng
         For designs with too many lots to list.
 
@@ -174,10 +175,12 @@ def estimate_effects(
     """
     metric, treatment = metric or design.primary_metric, treatment or design.treatments[0]
     own = units[units["metric"] == metric]
-    is_share = bool(np.isclose(own["sum_y"], own["sum_yy"]).all()) and bool((own["sum_y"] >= 0).all())
+    is_ratio = "/" in metric
+    is_share = not is_ratio and bool(np.isclose(own["sum_y"], own["sum_yy"]).all() and (own["sum_y"] >= 0).all())
     if design.unit == "member":
         return _compare_members(units, metric=metric, design=design, treatment=treatment, is_share=is_share)
     asked: dict[str, Any] = {"design": design, "metric": metric, "treatment": treatment}
+    asked["estimand"] = "ratio" if is_ratio else "average_member"
     plain = compare_groups(units, rng=rng, **asked)
     adjusted = attempt(compare_groups, units, rng=rng, adjust=True, **asked)
     others: dict[str, Effect | RefusedAnalysis] = {
@@ -288,7 +291,8 @@ def _compare_members(units: pd.DataFrame, *, metric: str, design: Design, treatm
         "treatment": treatment,
         "confidence": 1 - design.alpha,
     }
-    plain = (compare_proportions if is_share else compare_means)(units, **arms)
-    adjusted = attempt(compare_adjusted, units, **arms)
+    is_ratio = "/" in metric
+    plain = (compare_ratios if is_ratio else compare_proportions if is_share else compare_means)(units, **arms)
+    adjusted = attempt(compare_adjusted, units, **arms, estimand="ratio" if is_ratio else "average_member")
     beside = adjusted if isinstance(adjusted, RefusedAnalysis) else adjusted.effect
     return Estimates(primary=plain, others={"members": plain, "adjusted": beside}, is_share=is_share)

@@ -49,6 +49,7 @@ from analysis.findings.incentive_effects import (
     describe_payouts,
     describe_staying,
     name_effect,
+    tabulate_robust,
     tabulate_segments,
 )
 from analysis.findings.incentive_money import describe_benefit, describe_money, describe_plan
@@ -197,6 +198,7 @@ __all__ = [
     "tabulate_gates",
     "tabulate_joins",
     "tabulate_register",
+    "tabulate_robust",
     "tabulate_segments",
     "tabulate_targets",
     "tabulate_tasks",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis, WarningCode
-from analysis.experiments import Aftermath, Estimates, ForWhom, GroupComparison, Novelty, Staying
+from analysis.experiments import Aftermath, Effect, Estimates, ForWhom, GroupComparison, Novelty, Robust, Staying
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
 from analysis.findings.incentive_words import named, tell_interval, without_relative
 
@@ -45,8 +45,8 @@ def describe_likeness(found: Estimates | RefusedAnalysis) -> Finding:
     )
 
 
-def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str) -> Finding:
-    """Return the effect on an outcome that does not decide."""
+def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str, robust: Robust | None = None) -> Finding:
+    """Return the effect on an outcome that does not decide; where a few members carry its mean, also without their weight."""
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("incentive.metric", result, group=metric)
     effect = result.primary
@@ -59,11 +59,40 @@ def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str) -> Find
             f"incentive.metric.{sure}",
             metric=named("metric", metric),
             effect=tell_interval(effect, is_share=result.is_share),
+            beside=_tell_robust(robust),
         ),
         group=metric,
         unit="fraction" if result.is_share else "per member",
         n=effect.n_control + effect.n_treatment,
     )
+
+
+def _tell_robust(robust: Robust | None) -> Mapping[str, str]:
+    pulled_in, rank = (None, None) if robust is None else (robust.pulled_in, robust.rank)
+    if robust is None or not robust.is_heavy or not (isinstance(pulled_in, Effect) and isinstance(rank, Effect)):
+        return dict.fromkeys(labels.LOCALES, "")
+    return labels.both(
+        "incentive.metric.heavy",
+        quantile=1 - robust.quantile,
+        cap=robust.cap,
+        pulled_in=tell_interval(pulled_in, is_share=False),
+        chance=0.5 + rank.estimate,
+        low=0.5 + rank.ci_low,
+        high=0.5 + rank.ci_high,
+    )
+
+
+def tabulate_robust(found: Mapping[str, Robust]) -> pd.DataFrame:
+    """Return one row per outcome and way: ``metric, method, effect, p_value``."""
+    rows = [
+        {
+            **row,
+            "effect": _write(row, "rank" if row["method"] == "rank" else "figure", ("estimate", "ci_low", "ci_high")),
+        }
+        for one in found.values()
+        for row in one.table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
 
 
 def describe_guardrails(table: pd.DataFrame | RefusedAnalysis) -> list[Finding]:

@@ -96,7 +96,10 @@ def tell_currency(code: str) -> Words:
 
 
 def named(kind: str, value: Any) -> Words:
-    """Return the visible name of a level, metric or method."""
+    """Return the visible name of a level, metric or method; a ratio is called by both of its outcomes."""
+    if kind == "metric" and "/" in str(value):
+        over, _, under = str(value).partition("/")
+        return labels.both("incentive.ratio", over=named(kind, over.strip()), under=named(kind, under.strip()))
     return {locale: labels.name(kind, value, locale) for locale in labels.LOCALES}
 
 

@@ -27,7 +27,7 @@ from analysis.summaries.counts import (
     list_present,
 )
 from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units, join_outcomes
-from analysis.summaries.heavy import count_ranks, count_winsorised, find_caps
+from analysis.summaries.heavy import HeavyCounts, count_heavy, count_ranks, count_winsorised, find_caps
 from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention, find_kept
 from analysis.summaries.intervals import count_looks
 from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_landmark
@@ -51,6 +51,7 @@ __all__ = [
     "UNITS",
     "WIDE_MOST",
     "ChurnCounts",
+    "HeavyCounts",
     "Landmarks",
     "LookBack",
     "Metric",
@@ -77,6 +78,7 @@ __all__ = [
     "count_daily",
     "count_days",
     "count_exits",
+    "count_heavy",
     "count_invited",
     "count_kept",
     "count_landmark",

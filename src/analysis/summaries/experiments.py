@@ -56,6 +56,12 @@ class Metric:
     per: str = ""
     before: str = ""
 
+    @classmethod
+    def read(cls, name: str, *, before: str = "") -> Metric:
+        """Return the metric that a design names: ``spend``, or a ratio of two sums, ``spend/orders``."""
+        over, _, under = name.partition("/")
+        return cls(name=name, value=over.strip(), per=under.strip(), before=before)
+
     @property
     def column(self) -> str:
         """Where the figure stands."""

@@ -8,6 +8,7 @@ treatment does better than one of the control. Both come as units frames, so tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
@@ -16,6 +17,58 @@ import pandas as pd
 from analysis.summaries.experiments import Metric, count_units
 
 SUFFIX = " pulled in"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeavyCounts:
+    """One outcome pulled in at a quantile, and ranked against control arm by arm.
+
+    Parameters
+    ----------
+    cap
+        Where figures are pulled in, the ``quantile`` over all arms together.
+    pulled_in
+        Units frame of :func:`count_winsorised`.
+    ranks
+        By treatment, units frame of :func:`count_ranks`.
+    """
+
+    metric: str
+    quantile: float
+    cap: float
+    pulled_in: pd.DataFrame
+    ranks: dict[str, pd.DataFrame]
+
+
+def count_heavy(
+    members: nw.LazyFrame,
+    *,
+    metric: str,
+    control: str,
+    treatments: Sequence[str],
+    by_group: bool,
+    quantile: float = 0.99,
+) -> HeavyCounts:
+    """Count one outcome in both ways.
+
+    Parameters
+    ----------
+    members
+        One row per member who counts, as :func:`analysis.summaries.join_outcomes` gives them.
+    by_group
+        Whether groups were drawn.
+    """
+    keys = {"group": "unit_id" if by_group else "", "stratum": "stratum"}
+    caps = find_caps(members, metrics=[metric], quantile=quantile)
+    return HeavyCounts(
+        metric=metric,
+        quantile=quantile,
+        cap=caps[metric],
+        pulled_in=count_winsorised(members, metrics=[metric], caps=caps, **keys),
+        ranks={
+            arm: count_ranks(members, metrics=[metric], control=control, treatment=arm, **keys) for arm in treatments
+        },
+    )
 
 
 def find_caps(members: nw.LazyFrame, *, metrics: Sequence[Metric | str], quantile: float = 0.99) -> dict[str, float]:

@@ -14,6 +14,7 @@ from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.summaries.assignments import check_assignments, count_assigned, count_both_arms, count_later_joiners
 from analysis.summaries.costs import count_members_with_costs, count_with_costs
 from analysis.summaries.experiments import Metric, count_outcomes, count_units, join_outcomes
+from analysis.summaries.heavy import HeavyCounts, count_heavy
 from analysis.summaries.incentives import count_days, count_exits, count_invited, count_retention, find_kept
 from analysis.summaries.rewound import Rewound
 from analysis.summaries.segments import SegmentCounts, count_segments, read_segments
@@ -61,6 +62,8 @@ class TrialCounts:
         Active members by unit and day since the start.
     costs
         The primary metric with the money spent for the denominator.
+    heavy
+        Outcomes that are no yes or no, pulled in at a quantile and ranked, by name.
     segments
         The primary metric by kinds of member and group, one per column.
     exits, invited, later
@@ -84,6 +87,7 @@ class TrialCounts:
     invited: Counted
     later: Counted
     segments: tuple[SegmentCounts, ...]
+    heavy: dict[str, HeavyCounts]
 
 
 def find_experiment(tables: Tables, *, experiment: str = "") -> dict[str, Any]:
@@ -156,6 +160,7 @@ def count_trial(tables: Tables, *, design: Any, churn: Churn, segments: str = ""
         segments=()
         if isinstance(seen, RefusedAnalysis)
         else trial.count_segments(seen, **whole, segments=segments, assigned=assigned),
+        heavy={} if isinstance(seen, RefusedAnalysis) else trial.count_heavy(seen, units),
     )
 
 
@@ -163,7 +168,7 @@ def _refuse_all(refused: RefusedAnalysis) -> TrialCounts:
     names = ("read_day", "assigned", "today", "units", "without", "both_arms", "retention", "daily", "costs", "exits",
              "invited", "later")  # fmt: skip
     return TrialCounts(
-        experiment_id="", unit="", history=(), measured_anew=(), segments=(), **dict.fromkeys(names, refused)
+        experiment_id="", unit="", history=(), measured_anew=(), segments=(), heavy={}, **dict.fromkeys(names, refused)
     )
 
 
@@ -214,7 +219,7 @@ class _Trial:
         known = _list_metrics(tables, self.drawn["experiment_id"])
         asked = [metric for metric in metrics if metric in known or metric != STILL_HERE]
         before = self._find_before(tables)
-        named = [Metric(name=metric, before=before.get(metric, "")) for metric in asked]
+        named = [Metric.read(metric, before=before.get(metric, "")) for metric in asked]
         if len(asked) == len(metrics):
             return count_outcomes(tables, metrics=named, check=False, **self.drawn)
         kept = self._count_kept(tables, first=first, last=last)
@@ -254,6 +259,22 @@ class _Trial:
             return ()
         day = int(assigned["first_day"].min())
         return tuple(count_segments(tables, members, metric=metric, columns=columns, unit=unit, assigned_day=day))
+
+    def count_heavy(self, tables: Tables, units: Counted) -> dict[str, HeavyCounts]:
+        """Count again, with less weight for a few, what is neither a yes or no nor a ratio."""
+        if isinstance(units, RefusedAnalysis):
+            return {}
+        sums = units.groupby("metric", sort=False)[["n", "sum_y", "sum_yy"]].sum()
+        figures = sums[(sums["n"] > 0) & ((sums["sum_yy"] - sums["sum_y"]).abs() > 1e-9 * sums["sum_yy"])]
+        arms = {"control": self.design.control, "treatments": self.design.treatments}
+        by_group = self.design.unit == "group"
+        return {
+            metric: count_heavy(
+                join_outcomes(tables, metric=metric, **self.drawn), metric=metric, by_group=by_group, **arms
+            )
+            for metric in figures.index
+            if "/" not in metric
+        }
 
     def count_costs(self, tables: Tables, *, first: int, last: int) -> pd.DataFrame:
         """Count the primary metric with the money spent."""
