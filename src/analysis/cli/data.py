@@ -53,6 +53,31 @@ def check(
     _show_tables(open_tables(read_config(config), as_of=as_of), stdout())
 
 
+def forget(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The community.yml.")],
+    member: Annotated[str, typer.Argument(metavar="ID", help="As the platform writes it, or as it is stored.")],
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where reports are published.")] = Path("reports"),
+) -> None:
+    """Erase one person from every table, keep them out of later imports, and say which reports still count them."""
+    from analysis.config import read_config
+    from analysis.intake import forget_member
+    from analysis.reports.counted import find_counted
+
+    settings = read_config(config)
+    done = forget_member(settings, member)
+    console = stdout()
+    for table, n in done.n_erased.items():
+        say(console, f"{table}: {n:,} rows erased")
+    for table, n in done.n_blanked.items():
+        say(console, f"{table}: no longer named in {n:,} rows of others")
+    counted = find_counted(reports / settings.community, member_id=done.member_id)
+    for run in counted.runs:
+        say(console, f"Still counted, not named, in the report {run}")
+    for path in counted.lists:
+        say(console, f"Named in {path}: delete this file.")
+    say(console, f"Exports that hold this person are yours to erase. Next: community report {settings.path}")
+
+
 def sample(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to write it, such as data/sample.", show_default=False)

@@ -13,13 +13,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.intake.forget import Forgotten, forget_member
     from analysis.intake.importing import FileReport, ImportReport, import_sources
     from analysis.intake.storage import write_tables
     from analysis.intake.store import Tables, open_tables
 
-__all__ = ["FileReport", "ImportReport", "Tables", "import_sources", "open_tables", "write_tables"]
+__all__ = [
+    "FileReport",
+    "Forgotten",
+    "ImportReport",
+    "Tables",
+    "forget_member",
+    "import_sources",
+    "open_tables",
+    "write_tables",
+]
 
 _HOMES = {
+    "Forgotten": "forget",
+    "forget_member": "forget",
     "FileReport": "importing",
     "ImportReport": "importing",
     "import_sources": "importing",

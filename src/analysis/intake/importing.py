@@ -17,6 +17,7 @@ from analysis.errors import ConfigError, Problem, SchemaError
 from analysis.intake.archives import Archive
 from analysis.intake.combining import FileReport, Run, merge_all
 from analysis.intake.exports import ExportFile, find_exports
+from analysis.intake.forget import leave_out_forgotten
 from analysis.intake.headers import LOOKED_AT
 from analysis.intake.ledger import FILE as LEDGER
 from analysis.intake.ledger import (
@@ -211,6 +212,7 @@ def _publish(run: Run, *, into: Path, tables: Path) -> None:
             with run.bench.progress.querying(run.bench.con, f"Writing {table}"):
                 write_merged(run.bench.con, table, relation, fresh / f"{table}.parquet")
         carry_over(tables, fresh, apart_from=LEDGER)
+        leave_out_forgotten(run.bench.con, fresh)
         records = extend(run.ledger.records, [report.record for report in run.reports])
         write_ledger(Ledger(records=records, salt=fingerprint(run.salt), timezone=run.community.timezone), fresh)
         if read_salt(into) is None:

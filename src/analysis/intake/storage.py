@@ -87,6 +87,11 @@ def count_rows(folder: Path) -> dict[str, int]:
         return {table: one_row(con, query + quote(str(file)))[0] for table, file in files.items() if file.is_file()}
 
 
+def hashed_id(con: duckdb.DuckDBPyConnection, plain: str, salt: str) -> str:
+    """Return an id as it is stored."""
+    return str(one_row(con, f"SELECT {hashed(quote(plain), salt)}")[0])
+
+
 def quote(text: str) -> str:
     """Return an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
