@@ -7,7 +7,7 @@ COMMUNITY ?= data/sample/community.yml
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test check format lab sample dictionary golden lock simulations bench browser clean
+.PHONY: help report test check format lab sample dictionary golden lock simulations drills bench browser clean
 
 help:  ## Print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ lock:  ## Lock the versions again, with hashes (needs uv)
 
 simulations: $(VENV)/.installed  ## Run the long simulations
 	$(BIN)/python -m pytest -m slow -s tests/simulations
+
+drills: $(VENV)/.installed  ## Kill two hundred runs at random moments (about an hour)
+	$(BIN)/python -m pytest -m slow -s tests/drills
 
 bench: $(VENV)/.installed  ## Measure speed against named peers
 	$(BIN)/python tests/benchmarks/bench_curves.py

@@ -443,11 +443,27 @@ def test_progress_is_told_to_whoever_asks(project, report, monkeypatch):
     def kernel(job, *, stop, on_cell):
         assert isinstance(stop, threading.Event)
         on_cell(job.name, 1, 3)
-        return Verdict(cause="died", reason="x")
+        return Verdict(cause="cell_error", reason="x")
 
     monkeypatch.setattr(run, "run_notebook", kernel)
     report(progress=lambda *event: seen.append(event), jobs=1)
     assert seen == [("00_quality", 1, 3), ("01_churn", 1, 3), ("02_tiers", 1, 3)]
+
+
+def test_a_kernel_that_died_is_tried_once_more_and_an_error_in_a_cell_is_not(project, report, kernel, monkeypatch):
+    causes = {"00_quality": ["died"], "01_churn": ["died", "died"], "02_tiers": ["cell_error"]}
+    n_runs = dict.fromkeys(causes, 0)
+
+    def fragile(job, *, stop, on_cell=None):
+        n_runs[job.name] += 1
+        verdict = kernel(job, stop=stop)
+        return Verdict(cause=causes[job.name].pop(0), reason="x", seconds=2) if causes[job.name] else verdict
+
+    monkeypatch.setattr(run, "run_notebook", fragile)
+    outcome = report()
+    assert n_runs == {"00_quality": 2, "01_churn": 2, "02_tiers": 1}
+    assert fates(outcome) == {"00_quality": "published", "01_churn": "failed", "02_tiers": "failed"}
+    assert outcome.fates[0].seconds == 3.0  # both attempts
 
 
 def test_the_command_tells_where_pages_are_why_one_failed_and_how_to_open_it(project, kernel, days, monkeypatch):

@@ -19,7 +19,16 @@ from analysis.reports.execute import MARK
 from analysis.reports.supervise import Job, Limits, run_notebook
 
 NOTEBOOKS = Path(__file__).parent / "fixtures" / "notebooks"
-DRILLS = ("ok", "sys_exit", "kernel_dies", "no_sentinel", "swallows_interrupt")
+DRILLS = (
+    "ok",
+    "sys_exit",
+    "kernel_dies",
+    "no_sentinel",
+    "swallows_interrupt",
+    "leaves_at_once",
+    "asks",
+    "goes_on",
+)
 
 
 def job_of(name, folder, **limits):
@@ -88,6 +97,13 @@ def test_a_notebook_that_records_its_results_succeeds(drills, here):
         ("kernel_dies", "died", "the kernel died, at cell 8"),
         ("no_sentinel", "no_results", "came to its end without recording results"),
         ("swallows_interrupt", "cell_too_long", "cell 8 took longer than 8 s"),
+        ("leaves_at_once", "died", "the kernel died, at cell 8"),
+        (
+            "asks",
+            "cell_error",
+            "cell 8: StdinNotImplementedError: raw_input was called, but this frontend does not support input requests.",
+        ),
+        ("goes_on", "cell_error", "cell 8: ValueError: half of the data is missing"),
     ],
 )
 def test_what_fails_is_called_failed_and_says_where(drills, name, cause, reason):
@@ -104,7 +120,11 @@ def test_the_executed_notebook_of_a_failure_stays_for_inspection(drills, here):
 
 def test_nothing_is_left_of_any_run_not_even_grandchildren(drills, here):
     assert not processes_with(here)
-    assert {path.name for path in here.iterdir()} == {"notebooks", "ok.results.json"}  # no sockets, no job files
+    assert {path.name for path in here.iterdir()} == {
+        "notebooks",
+        "ok.results.json",
+        "goes_on.results.json",
+    }  # no sockets
 
 
 def test_a_run_beyond_its_limit_or_stopped_ends_soon(tmp_path):

@@ -162,8 +162,10 @@ def read_config(path: str | Path) -> Community:
     return validate(Community, {**read_yaml(file, start="community: NAME"), "path": file}, file=file)
 
 
-def read_yaml(file: Path, *, start: str) -> dict[str, Any]:
+def read_yaml(file: Path, *, start: str, as_text: bool = False) -> dict[str, Any]:
     """Return the mapping that a YAML file holds; ``start`` is how a file of this kind begins.
+
+    With ``as_text`` every scalar stays the text that it is, where YAML would make 83 of ``0123`` and False of ``no``.
 
     Raises
     ------
@@ -171,7 +173,7 @@ def read_yaml(file: Path, *, start: str) -> dict[str, Any]:
         Not plain YAML, not UTF-8, or not a mapping.
     """
     try:
-        data = yaml.load(file.read_text("utf-8-sig"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+        data = yaml.load(file.read_text("utf-8-sig"), Loader=_TextLoader if as_text else _PlainLoader)  # noqa: S506 - SafeLoaders
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not plain YAML: {error}. Write only text, numbers, lists and mappings.") from None
     except UnicodeDecodeError:
@@ -234,6 +236,12 @@ class _PlainLoader(yaml.SafeLoader):
             if key in keys[:n]:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", place.start_mark)
         return super().construct_mapping(node, deep)
+
+
+class _TextLoader(_PlainLoader):
+    """YAML without types: every scalar is text."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as its base declares it
 
 
 def _explain(file: Path, fault: Any) -> str:

@@ -29,6 +29,8 @@ class _Group(TyperGroup):
         except OSError as error:
             place = error.filename or "a file"
             typer.echo(f"{place}: {error.strerror or error}. Check the path, its permissions and free space.", err=True)
+        except KeyboardInterrupt:  # 1 would say that the rest is published
+            raise typer.Exit(130) from None
         raise typer.Exit(2)
 
 

@@ -135,15 +135,14 @@ def keep_previous(
         tables.copy_files(task.name, before, stage)
     status = ("stale" if copied else "failed") if cause else ("kept" if copied else "absent")
     standing = {name: old[name] for name in ("as_of_day", "run", "headline", "finding")} if copied else {}
-    return Fate(
-        notebook=task.name, status=status, cause=cause, reason=reason, title=titles(task.notebook, plan), **standing
-    )
+    return Fate(notebook=task.name, status=status, cause=cause, reason=reason, title=titles(task, plan), **standing)
 
 
-def titles(notebook: Path, plan: Plan) -> dict[str, str]:
-    """Return a notebook's title by language."""
-    content = json.loads(notebook.read_text("utf-8"))
-    return {locale: render.title_of(content, locale=locale) for locale in plan.locales}
+def titles(task: Task, plan: Plan) -> dict[str, str]:
+    """Return a page's title by language: the notebook's, and what tells its parameters apart."""
+    content = json.loads(task.notebook.read_text("utf-8"))
+    told = {locale: [render.title_of(content, locale=locale), task.title.get(locale, "")] for locale in plan.locales}
+    return {locale: " · ".join(filter(None, parts)) for locale, parts in told.items()}
 
 
 def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, day: int) -> None:

@@ -141,6 +141,35 @@ def check_parameters(
     return values
 
 
+def check_set(
+    given: Mapping[str, str | list[str]], declared: Mapping[str, Parameter], *, notebook: str
+) -> dict[str, Any]:
+    """Return the values of one notebook as a plan file gives them, each of its declared type.
+
+    Parameters
+    ----------
+    given
+        Text by name, or a list of texts.
+    declared
+        What the notebook declares.
+
+    Raises
+    ------
+    ConfigError
+        All faults at once.
+    """
+    values, faults = {}, []
+    for name, value in given.items():
+        try:
+            text = value if isinstance(value, str) else json.dumps(value)
+            values[name] = _check_named(notebook, name, text, declared)
+        except ConfigError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return values
+
+
 def convert(text: str, annotation: str) -> Any:
     """Return ``text`` as the type that an annotation names.
 
@@ -172,18 +201,22 @@ def _check_one(text: str, declared: Mapping[Path, Mapping[str, Parameter]]) -> t
     if not (equals and dot):
         raise ConfigError(f"{text!r}: not a parameter. Write NOTEBOOK.NAME=VALUE.")
     notebook = find_notebook(list(declared), stem)
-    here = f"{notebook.stem}.{name}"
+    return notebook, name, _check_named(notebook.stem, name, value, declared[notebook])
+
+
+def _check_named(stem: str, name: str, value: str, declared: Mapping[str, Parameter]) -> Any:
+    here = f"{stem}.{name}"
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ConfigError(f"{notebook.stem}: {name!r} cannot be the name of a parameter. Use letters, digits and _.")
+        raise ConfigError(f"{stem}: {name!r} cannot be the name of a parameter. Use letters, digits and _.")
     if name in RUNNER_SETS:
         remedy = f"Use {RUNNER_SETS[name]}." if RUNNER_SETS[name] else "Leave it out."
         raise ConfigError(f"{here}: the run itself sets this. {remedy}")
-    if name not in declared[notebook]:
-        names = [known for known in declared[notebook] if known not in RUNNER_SETS]
+    if name not in declared:
+        names = [known for known in declared if known not in RUNNER_SETS]
         raise ConfigError(f"{here}: the notebook declares no such parameter. {_suggest(name, names)}")
-    annotation = declared[notebook][name].annotation
+    annotation = declared[name].annotation
     try:
-        return notebook, name, convert(value, annotation)
+        return convert(value, annotation)
     except ValueError as fault:
         raise ConfigError(f"{here}: {value!r} is not {annotation}. Write {fault}.") from None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from analysis.config import Community, parse_day, read_config
 from analysis.errors import ConfigError
 from analysis.intake.holdings import read_holdings
 from analysis.reports import key, parameters
+from analysis.reports.order import DAYS, Order, ParameterSet, name_notebooks, read_order
 from analysis.reports.results import dump, iso
+from analysis.reports.supervise import Limits
 
 CUSTOM = "custom"
 """Where analysts keep notebooks of their own, below ``notebooks/``."""
@@ -42,6 +45,10 @@ class Task:
         What the notebook declares.
     given
         What the run hands over; ``out_dir`` comes later.
+    limits
+        How long it may take.
+    title
+        What tells it apart from other pages of its notebook, by language.
     key
         Sign of all that the page depends on: the same key, the same page.
     """
@@ -50,7 +57,14 @@ class Task:
     notebook: Path
     declared: dict[str, parameters.Parameter]
     given: dict[str, Any]
+    limits: Limits = field(default_factory=Limits)
+    title: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether this is one of several pages of its notebook."""
+        return self.name != self.notebook.stem
 
     @property
     def values(self) -> dict[str, Any]:
@@ -73,6 +87,8 @@ class Plan:
         Those that this run leaves out.
     fingerprints
         The hashes of the files behind it, to be remembered by the run.
+    order
+        The plan file, see :mod:`analysis.reports.order`.
     """
 
     community: Community
@@ -82,6 +98,7 @@ class Plan:
     others: tuple[Task, ...]
     locales: tuple[str, ...]
     fingerprints: key.Fingerprints
+    order: Order = field(default_factory=Order)
 
     @property
     def key(self) -> str:
@@ -98,7 +115,7 @@ class Plan:
         return next((task for task in (*self.tasks, *self.others) if task.name == name), None)
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - one for each way of choosing
     config_path: str | Path,
     *,
     only: Sequence[str],
@@ -107,8 +124,15 @@ def make_plan(
     given: Sequence[str],
     notebooks_dir: Path,
     reports_dir: Path,
+    plan_file: str | Path = "",
+    today: dt.date | None = None,
 ) -> Plan:
-    """Read configuration, data window and parameters.
+    """Read configuration, plan file, data window and parameters.
+
+    Parameters
+    ----------
+    today
+        Leaves out notebooks that the plan file renews on other days, where none was chosen by name; None takes all.
 
     Raises
     ------
@@ -120,22 +144,31 @@ def make_plan(
         raise ConfigError(f"no language {''.join(unknown[:1])!r}. Choose among {', '.join(labels.LOCALES)}.")
     community = read_config(config_path)
     available = find_notebooks(notebooks_dir)
+    names = {name: path.stem for path in available for name in (parameters.short_name(path.stem), path.stem)}
+    order = name_notebooks(read_order(community, plan_file), names)
     chosen = parameters.match_notebooks(available, only)
-    declared = {notebook: parameters.read_parameters(notebook) for notebook in chosen}
-    values = parameters.check_parameters(given, declared)
+    if today and not only:
+        chosen = [notebook for notebook in chosen if DAYS[today.weekday()] in order.of(notebook.stem).days]
+    declared = {notebook: parameters.read_parameters(notebook) for notebook in available}
+    typed = parameters.check_parameters(given, {notebook: declared[notebook] for notebook in chosen})
     window = read_window(community, as_of=as_of)
     root = notebooks_dir.resolve().parent
     shared = {"community": _relative(community.path, root), "as_of": iso(window.as_of_day), "locale": "all"}
     fingerprints = key.Fingerprints(reports_dir / community.community / key.MEMORY)
-    tasks = [_task(notebook, declared[notebook], shared | values[notebook]) for notebook in chosen]
+    tasks = [
+        task
+        for notebook in available
+        for task in _tasks(notebook, declared[notebook], order, shared=shared, typed=typed.get(notebook, {}))
+    ]
     return Plan(
         community=community,
         window=window,
         root=root,
-        tasks=_sign(tasks, community, fingerprints, locales),
-        others=tuple(_task(notebook, {}, {}) for notebook in available if notebook not in chosen),
+        tasks=_sign([task for task in tasks if task.notebook in chosen], community, fingerprints, locales),
+        others=tuple(task for task in tasks if task.notebook not in chosen),
         locales=tuple(locales),
         fingerprints=fingerprints,
+        order=order,
     )
 
 
@@ -157,9 +190,29 @@ def find_notebooks(folder: Path) -> list[Path]:
     return available
 
 
-def _task(notebook: Path, declared: dict[str, parameters.Parameter], offered: Mapping[str, Any]) -> Task:
-    given = {name: value for name, value in offered.items() if name in declared}
-    return Task(name=notebook.stem, notebook=notebook, declared=declared, given=given)
+def _tasks(
+    notebook: Path,
+    declared: dict[str, parameters.Parameter],
+    order: Order,
+    *,
+    shared: Mapping[str, Any],
+    typed: Mapping[str, Any],
+) -> Iterator[Task]:
+    """Yield the pages of one notebook: its own, and one for each further set of parameters."""
+    mine = order.of(notebook.stem)
+    limits = mine.limits.over(order.limits.over(Limits()))
+    pages = {"": ParameterSet(), **mine.sets}
+    for name, page in pages.items():
+        planned = parameters.check_set(mine.parameters | page.parameters, declared, notebook=notebook.stem)
+        offered = {**shared, **planned, **typed}
+        yield Task(
+            name=f"{notebook.stem}-{name}" if name else notebook.stem,
+            notebook=notebook,
+            declared=declared,
+            given={key: value for key, value in offered.items() if key in declared},
+            limits=limits,
+            title={**dict.fromkeys(labels.LOCALES, name), **page.title} if name else {},
+        )
 
 
 def _sign(

@@ -13,6 +13,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,10 +97,15 @@ def provenance(*, parameters: Mapping[str, Any], tables: Any = None) -> pd.DataF
     return pd.DataFrame(rows, columns=["kind", "name", "value"])
 
 
-def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Return the versions of the interpreter and of the packages that are installed."""
+def versions() -> dict[str, str]:
+    """Return the versions of the interpreter and of the packages that a number depends on, where they are installed."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in packages:
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -7,8 +7,10 @@ configuration, a parameter or the data cannot be used.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -25,7 +27,10 @@ from analysis.reports import listing, pages, publish, render, reuse, shared
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
 from analysis.reports.results import dump, iso, versions, write_atomically
-from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook
+from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook, sweep
+
+
+_SETS = ".sets"  # where pages of further parameter sets write, apart from the notebook's own
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +67,7 @@ class _Run:
     stage: Path
     before: Path | None
     unchanged: reuse.Standing
-    limits: Limits
+    limits: Limits | None
     started: dt.datetime
 
     @property
@@ -70,6 +75,11 @@ class _Run:
         """As-of day, moment and key: sorts by time, names what it stands for."""
         moment = f"{self.started:%Y%m%dT%H%M%S}{self.started.microsecond // 1000:03}Z"
         return f"{iso(self.plan.window.as_of_day)}_{moment}_{self.plan.key}"
+
+    @property
+    def owner(self) -> str:
+        """A short sign of the folder that these reports are published in."""
+        return hashlib.sha256(str(self.stage.resolve().parent).encode()).hexdigest()[:8] + "-"
 
     @property
     def day(self) -> int:
@@ -87,6 +97,7 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
     jobs: int | None = None,
     params: Sequence[str] = (),
     force: bool = False,
+    plan_file: str | Path = "",
     reports_dir: Path = Path("reports"),
     notebooks_dir: Path = Path("notebooks"),
     limits: Limits | None = None,
@@ -107,10 +118,13 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
     params
         ``NOTEBOOK.NAME=VALUE``.
     force
-        Run what has not changed too.
+        Run what has not changed too, and what the plan file renews on other days.
+    plan_file
+        See :mod:`analysis.reports.order`; ``""`` takes ``plan.yml`` beside the configuration, where there is one.
     progress
         Called as cells go by.
     """
+    started = dt.datetime.now(dt.UTC)
     try:
         plan = make_plan(
             config_path,
@@ -120,6 +134,8 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
             given=params,
             notebooks_dir=notebooks_dir,
             reports_dir=reports_dir,
+            plan_file=plan_file,
+            today=None if force else started.date(),
         )
         folder = reports_dir / plan.community.community
         with publish.lock(folder), _sigterm_ends_us():
@@ -133,8 +149,8 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
                     stage=stage,
                     before=before,
                     unchanged=unchanged,
-                    limits=limits or Limits(),
-                    started=dt.datetime.now(dt.UTC),
+                    limits=limits,
+                    started=started,
                 )
                 return _run(run, folder, jobs=jobs, progress=progress)
     except AnalysisError as refused:
@@ -147,11 +163,13 @@ def _nothing_to_do(plan: Plan, before: Path, unchanged: reuse.Standing) -> RunOu
 
 
 def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) -> RunOutcome:
+    sweep(run.owner)
     with closing(_execute(run, jobs=jobs, progress=progress)) as ended:
         fates = [_finish(run, task, job, verdict) for task, job, verdict in ended]
     fates += _take_over(run) + _keep_others(run)
     order = [task.name for task in (*run.plan.tasks, *run.plan.others)]
     fates.sort(key=lambda fate: order.index(fate.notebook))
+    shutil.rmtree(run.stage / _SETS, ignore_errors=True)
     _write_documents(run, fates)
     finished = publish.publish(run.stage, folder, run=run.id)
     run.plan.fingerprints.save()
@@ -170,7 +188,7 @@ def _execute(
     with ThreadPoolExecutor(n_workers) as pool:
         try:
             made = [(task, _job(run, task, n_threads=max(1, n_cores // n_workers))) for task in tasks]
-            futures = {pool.submit(run_notebook, job, stop=stop, on_cell=progress): (task, job) for task, job in made}
+            futures = {pool.submit(_run_patiently, job, stop=stop, on_cell=progress): (task, job) for task, job in made}
             render.warm_up()
             for future in as_completed(futures):
                 yield *futures[future], future.result()
@@ -180,17 +198,30 @@ def _execute(
             raise
 
 
+def _run_patiently(job: Job, *, stop: threading.Event, on_cell: OnCell | None) -> Verdict:
+    """Run a notebook, and once more where its process died: memory may be free again. An error in a cell would come again."""
+    verdict = run_notebook(job, stop=stop, on_cell=on_cell)
+    if verdict.cause != "died" or stop.is_set():
+        return verdict
+    job.sentinel.unlink(missing_ok=True)
+    again = run_notebook(job, stop=stop, on_cell=on_cell)
+    return replace(again, seconds=verdict.seconds + again.seconds, n_attempts=2)
+
+
 def _job(run: _Run, task: Task, *, n_threads: int) -> Job:
     stage = run.stage.resolve()
-    out_dir = {"out_dir": str(stage)} if "out_dir" in task.declared else {}
+    out = stage / _SETS / task.name if task.is_set else stage
+    out.mkdir(parents=True, exist_ok=True)
+    out_dir = {"out_dir": str(out)} if "out_dir" in task.declared else {}
     return Job(
         notebook=task.notebook,
         executed=stage / "notebooks" / f"{task.name}.ipynb",
-        sentinel=stage / f"{task.notebook.stem}.results.json",
+        sentinel=out / f"{task.notebook.stem}.results.json",
         root=run.plan.root,
         parameters=task.given | out_dir,
-        limits=run.limits,
+        limits=run.limits or task.limits,
         n_threads=n_threads,
+        owner=run.owner,
     )
 
 
@@ -202,24 +233,36 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
         raise ConfigError(f"{task.name}.{fault}")
     if verdict.ok:
         try:
-            results = json.loads(job.sentinel.read_text("utf-8"))
+            results = _collect(run, task, job)
             pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day)
             if not task.values.get(listing.ASKED_BY):
-                listing.remove_lists(run.stage, job.name)
+                listing.remove_lists(run.stage, task.name)
             return _published(run, task, verdict, results)
         except Exception as error:  # one page that cannot be made must not take the others with it
             cause, reason = getattr(error, "cause", "not_rendered"), f"{type(error).__name__}: {error}"
     job.sentinel.unlink(missing_ok=True)
-    listing.remove_lists(run.stage, job.name)
+    listing.remove_lists(run.stage, task.name)
     fate = pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day, cause=cause, reason=reason)
     return replace(fate, seconds=round(verdict.seconds, 2))
+
+
+def _collect(run: _Run, task: Task, job: Job) -> list[dict[str, Any]]:
+    """Return what a notebook claims; claims and lists of a further set of parameters take the name of its page."""
+    results: list[dict[str, Any]] = json.loads(job.sentinel.read_text("utf-8"))
+    if not task.is_set:
+        return results
+    results = [claim | {"notebook": task.name} for claim in results]
+    write_atomically(run.stage / f"{task.name}.results.json", dump(results))
+    for path in job.sentinel.parent.glob(listing.LISTS):
+        path.rename(run.stage / path.name.replace(task.notebook.stem, task.name, 1))
+    return results
 
 
 def _take_over(run: _Run) -> list[Fate]:
     """Take over the pages of notebooks behind which nothing has changed."""
     same = [task for task in run.plan.tasks if run.before and task.name in run.unchanged]
     fates = [reuse.take_over(task, run.unchanged[task.name], run.before, run.stage) for task in same if run.before]
-    return [replace(fate, title=pages.titles(task.notebook, run.plan)) for task, fate in zip(same, fates, strict=True)]
+    return [replace(fate, title=pages.titles(task, run.plan)) for task, fate in zip(same, fates, strict=True)]
 
 
 def _keep_others(run: _Run) -> list[Fate]:
@@ -240,7 +283,7 @@ def _published(run: _Run, task: Task, verdict: Verdict, results: list[dict[str, 
         results=results,
         headline=first["sentence"],
         finding=str(first["status"]).lower(),
-        title=pages.titles(task.notebook, run.plan),
+        title=pages.titles(task, run.plan),
         key=task.key,
     )
 

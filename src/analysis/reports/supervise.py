@@ -24,6 +24,10 @@ from typing import Any
 
 from analysis.reports.execute import MARK, kill_marked
 
+CHILD = ("-m", "analysis.reports.execute")
+"""What the interpreter runs for one notebook."""
+
+_PRIVATE = "nb-"  # Unix socket paths end at about 104 bytes: short names in the system's own temporary folder
 _ERROR_BANNER = "papermill-error-cell-tag"  # papermill's own cells, which shift the others
 
 OnCell = Callable[[str, int, int], None]
@@ -53,6 +57,8 @@ class Job:
         The working folder of the run.
     n_threads
         Threads for numerical libraries, so that parallel notebooks share the machine.
+    owner
+        Names the temporary folders, so that the next run of the same reports finds what a killed one left.
     """
 
     notebook: Path
@@ -62,11 +68,12 @@ class Job:
     parameters: dict[str, Any]
     limits: Limits = field(default_factory=Limits)
     n_threads: int = 1
+    owner: str = ""
 
     @property
     def name(self) -> str:
-        """The notebook's name."""
-        return self.notebook.stem
+        """The page's name."""
+        return self.executed.stem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +92,7 @@ class Verdict:
     cause: str = ""
     reason: str = ""
     seconds: float = 0.0
+    n_attempts: int = 1
 
     @property
     def ok(self) -> bool:
@@ -101,7 +109,7 @@ def run_notebook(job: Job, *, stop: threading.Event, on_cell: OnCell | None = No
         Set by another thread to end the run early.
     """
     started = time.monotonic()
-    private = tempfile.mkdtemp(prefix="nb-")
+    private = tempfile.mkdtemp(prefix=_PRIVATE + job.owner)
     mark = uuid.uuid4().hex
     job.executed.parent.mkdir(parents=True, exist_ok=True)
     log = job.executed.with_suffix(".log")
@@ -121,6 +129,12 @@ def run_notebook(job: Job, *, stop: threading.Event, on_cell: OnCell | None = No
     return Verdict(cause=cause, reason=reason, seconds=time.monotonic() - started)
 
 
+def sweep(owner: str) -> None:
+    """Remove the temporary folders that killed runs of one owner left; only for whoever holds the lock on its reports."""
+    for leftover in Path(tempfile.gettempdir()).glob(f"{_PRIVATE}{owner}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 def _start(job: Job, *, private: str, mark: str, errors: Any) -> subprocess.Popen[bytes]:
     order = {
         "notebook": str(job.notebook.resolve()),
@@ -133,7 +147,7 @@ def _start(job: Job, *, private: str, mark: str, errors: Any) -> subprocess.Pope
     file = Path(private) / "job.json"
     file.write_text(json.dumps(order), "utf-8")
     return subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "analysis.reports.execute", str(file)],
+        [sys.executable, *CHILD, str(file)],
         stdin=subprocess.PIPE,  # the lifeline: it closes when this process is gone
         stdout=subprocess.PIPE,
         stderr=errors,
