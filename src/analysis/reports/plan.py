@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.config import Community, parse_day, read_config
@@ -125,14 +126,15 @@ def make_plan(  # noqa: PLR0913 - one for each way of choosing
     notebooks_dir: Path,
     reports_dir: Path,
     plan_file: str | Path = "",
-    today: dt.date | None = None,
+    moment: dt.datetime | None = None,
 ) -> Plan:
     """Read configuration, plan file, data window and parameters.
 
     Parameters
     ----------
-    today
-        Leaves out notebooks that the plan file renews on other days, where none was chosen by name; None takes all.
+    moment
+        Leaves out notebooks that the plan file renews on other days than this moment's, where none was
+        chosen by name; None takes all.
 
     Raises
     ------
@@ -147,7 +149,8 @@ def make_plan(  # noqa: PLR0913 - one for each way of choosing
     names = {name: path.stem for path in available for name in (parameters.short_name(path.stem), path.stem)}
     order = name_notebooks(read_order(community, plan_file), names)
     chosen = parameters.match_notebooks(available, only)
-    if today and not only:
+    if moment and not only:
+        today = moment.astimezone(ZoneInfo(community.timezone))
         chosen = [notebook for notebook in chosen if DAYS[today.weekday()] in order.of(notebook.stem).days]
     declared = {notebook: parameters.read_parameters(notebook) for notebook in available}
     typed = parameters.check_parameters(given, {notebook: declared[notebook] for notebook in chosen})
@@ -211,8 +214,13 @@ def _tasks(
             declared=declared,
             given={key: value for key, value in offered.items() if key in declared},
             limits=limits,
-            title={**dict.fromkeys(labels.LOCALES, name), **page.title} if name else {},
+            title=_title(name, page) if name else {},
         )
+
+
+def _title(name: str, page: ParameterSet) -> dict[str, str]:
+    given = {str(locale): title for locale, title in page.title.items()}
+    return {locale: given.get(locale, name) for locale in labels.LOCALES}
 
 
 def _sign(

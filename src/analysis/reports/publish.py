@@ -21,7 +21,9 @@ from analysis.reports import listing
 from analysis.reports.exchange import exchange, settle
 
 LATEST = "latest"
-_STAGING = ".staging-"
+STAGING = ".staging-"
+"""What is not yet, or no longer, a finished run."""
+
 _SPARE = ".latest-before"
 
 
@@ -49,9 +51,9 @@ def staging(folder: Path) -> Iterator[Path]:
 
     Call it under :func:`lock`.
     """
-    for leftover in folder.glob(f"{_STAGING}*"):
+    for leftover in folder.glob(f"{STAGING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+    stage = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
     stage.chmod(0o755)
     try:
         yield stage

@@ -88,12 +88,14 @@ def render_page(
     return str(html)
 
 
-def render_index(cards: Sequence[Mapping[str, str]], *, locale: str, frame: Frame, made: Made = ()) -> str:
+def render_index(
+    cards: Sequence[Mapping[str, str]], *, locale: str, frame: Frame, made: Made = (), title: str = ""
+) -> str:
     """Return the page that opens first: one card per report, with title, headline, status, mark and link."""
     import jinja2
 
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    page = _page(frame, locale, title=labels.text("page.index.title", locale), made=made)
+    page = _page(frame, locale, title=title or labels.text("page.index.title", locale), made=made)
     return environment.get_template("contents.html.j2").render(page=page | {"cards": list(cards)})
 
 

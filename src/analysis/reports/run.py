@@ -15,20 +15,20 @@ import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import listing, pages, publish, render, reuse, shared
+from analysis.reports import history, listing, pages, publish, render, reuse, shared
+from analysis.reports.alerts import Alert, find_alerts, find_unmatched
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
 from analysis.reports.results import dump, iso, versions, write_atomically
 from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook, sweep
-
 
 _SETS = ".sets"  # where pages of further parameter sets write, apart from the notebook's own
 
@@ -41,7 +41,7 @@ class RunOutcome:
     ----------
     exit_code
         0 all published; 1 some notebook failed, the others are published; 2 nothing could start, nothing
-        was touched.
+        was touched; 3 all published, and a claim lies beyond a threshold of the plan file.
     folder
         The published run, or None.
     fates
@@ -50,6 +50,10 @@ class RunOutcome:
         Why nothing could start, with the remedy.
     unchanged
         Whether nothing had changed, so that nothing was run or published.
+    alerts
+        Claims beyond thresholds of the plan file.
+    unmatched
+        Claims that its thresholds name and nobody made.
     """
 
     exit_code: int
@@ -57,6 +61,8 @@ class RunOutcome:
     fates: tuple[Fate, ...] = ()
     message: str = ""
     unchanged: bool = False
+    alerts: tuple[Alert, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,7 +141,7 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
             notebooks_dir=notebooks_dir,
             reports_dir=reports_dir,
             plan_file=plan_file,
-            today=None if force else started.date(),
+            moment=None if force else started,
         )
         folder = reports_dir / plan.community.community
         with publish.lock(folder), _sigterm_ends_us():
@@ -159,7 +165,7 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
 
 def _nothing_to_do(plan: Plan, before: Path, unchanged: reuse.Standing) -> RunOutcome:
     fates = tuple(reuse.recall(task, unchanged[task.name], before) for task in plan.tasks)
-    return RunOutcome(exit_code=0, folder=before, fates=fates, unchanged=True)
+    return _judge(plan, fates, folder=before, unchanged=True)
 
 
 def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) -> RunOutcome:
@@ -172,9 +178,30 @@ def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) 
     shutil.rmtree(run.stage / _SETS, ignore_errors=True)
     _write_documents(run, fates)
     finished = publish.publish(run.stage, folder, run=run.id)
-    run.plan.fingerprints.save()
+    _tidy(run, folder)
+    return _judge(run.plan, tuple(fates), folder=finished)
+
+
+def _tidy(run: _Run, folder: Path) -> None:
+    """Do what follows a publication; that it cannot be done is no reason to call the run failed."""
+    with suppress(OSError):
+        run.plan.fingerprints.save()
+        history.prune(folder, run.plan.order.keep, now=run.started)
+        history.write_history(folder, run.plan.community)
+
+
+def _judge(plan: Plan, fates: tuple[Fate, ...], *, folder: Path, unchanged: bool = False) -> RunOutcome:
+    claims = [claim for fate in fates for claim in fate.results]
+    alerts = find_alerts(plan.order.thresholds, claims)
     failed = any(fate.failed for fate in fates)
-    return RunOutcome(exit_code=1 if failed else 0, folder=finished, fates=tuple(fates))
+    return RunOutcome(
+        exit_code=1 if failed else 3 if alerts else 0,
+        folder=folder,
+        fates=fates,
+        unchanged=unchanged,
+        alerts=alerts,
+        unmatched=find_unmatched(plan.order.thresholds, claims),
+    )
 
 
 def _execute(
@@ -301,6 +328,7 @@ def _write_documents(run: _Run, fates: Sequence[Fate]) -> None:
 def _manifest(run: _Run, fates: Sequence[Fate]) -> dict[str, Any]:
     """Say how the run came about: no user, no machine, no absolute path, no value of a member."""
     plan = run.plan
+    alerts = find_alerts(plan.order.thresholds, [claim for fate in fates for claim in fate.results])
     return {
         "run": run.id,
         "key": plan.key,
@@ -314,6 +342,7 @@ def _manifest(run: _Run, fates: Sequence[Fate]) -> dict[str, Any]:
         "versions": versions(),
         "inputs": plan.window.inputs,
         "locales": plan.locales,
+        "alerts": [asdict(alert) for alert in alerts],
         "notebooks": [_fate_record(run, fate) for fate in fates],
         "pages": pages.fingerprints(run.stage),
     }
