@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from typer.testing import CliRunner
 
 from analysis import cli, labels
 from analysis.errors import ConfigError
-from analysis.reports import key, plan, publish, run
+from analysis.reports import history, key, plan, publish, run
+from analysis.reports.order import Keep
 from analysis.reports.supervise import Verdict
 
 PARAMETERS = """community: str = "c.yml"
@@ -63,8 +66,8 @@ class Kernel:
         if job.name in self.fails:
             return Verdict(cause="cell_error", reason="cell 3: KeyError: 'member 4711'")
         claim = {
-            "id": f"{job.name}.loss",
-            "notebook": job.name,
+            "id": f"{job.notebook.stem}.loss",
+            "notebook": job.notebook.stem,
             "estimate": job.parameters.get("silent_days", 30),
             "sentence": {"en": f"41 of 100 left, says {job.name}.", "zh": f"每百人有 41 人离开（{job.name}）。"},
             "status": "review",
@@ -293,7 +296,7 @@ def test_what_cannot_run_is_exit_code_2_and_touches_nothing(project, kernel, rep
     assert not kernel.jobs  # no kernel was started
     assert latest(project) == before
     names = {path.name for path in (project / "reports/demo").iterdir()}
-    assert names == {before.name, "latest", ".lock"}
+    assert names == {before.name, "latest", ".lock", "history.en.html", "history.zh.html"}
 
 
 def test_without_data_nothing_is_touched(project, kernel, report, monkeypatch):
@@ -392,6 +395,62 @@ def test_outputs_and_marks_of_jupyterlab_are_no_change(project, kernel, report):
     notebook["metadata"] = {"widgets": {}}
     path.write_text(json.dumps(notebook, indent=4), "utf-8")
     assert jobs_of(kernel, report) == []
+
+
+def test_a_plan_makes_further_pages_raises_alarms_and_says_which_threshold_fits_nothing(project, kernel, report):
+    """The stand-in claims ``silent_days`` as the estimate: 30 and 14."""
+    (project / "plan.yml").write_text(
+        """
+notebooks:
+  churn:
+    sets: {strict: {parameters: {silent_days: 14}, title: {en: Strict, zh: 从严}}}
+thresholds:
+  - {claim: 01_churn.loss, below: 20}
+  - {claim: 01_churn.los, below: 20}
+""",
+        "utf-8",
+    )
+    outcome = report()
+    assert outcome.exit_code == 3
+    assert [(alert.notebook, alert.estimate) for alert in outcome.alerts] == [("01_churn-strict", 14)]
+    assert outcome.unmatched == ("01_churn.los",)
+    claims = json.loads((latest(project) / "results.json").read_text("utf-8"))
+    assert [claim["notebook"] for claim in claims] == ["00_quality", "01_churn", "01_churn-strict", "02_tiers"]
+    assert "silent_days = 14" in (latest(project) / "01_churn-strict.en.html").read_text("utf-8")
+    assert "? · Strict" in (latest(project) / "index.en.html").read_text("utf-8")
+    manifest = json.loads((latest(project) / "manifest.json").read_text("utf-8"))
+    assert manifest["alerts"][0]["claim"] == "01_churn.loss"
+    assert not list(latest(project).glob(".sets*"))
+    kernel.jobs.clear()
+    again = report()
+    assert (again.exit_code, again.unchanged, kernel.jobs) == (3, True, [])
+
+
+def test_earlier_runs_are_listed_and_go_by_age_and_count_but_never_one_whose_page_still_stands(project, kernel, report):
+    (project / "plan.yml").write_text("keep: {runs: 2}", "utf-8")
+    first = report().folder
+    kernel.fails = {"01_churn"}
+    runs = [report(force=True).folder for _ in range(4)]
+    folder = project / "reports/demo"
+    kept = {path.name for path in folder.glob("20*")}
+    assert kept == {first.name, runs[-2].name, runs[-1].name}  # the page of 01_churn still is the first run's
+    for locale in labels.LOCALES:
+        listed = (folder / f"history.{locale}.html").read_text("utf-8")
+        assert re.findall(r'href="(20[^"/]*)/index', listed) == sorted(kept, reverse=True)
+        assert all((folder / name / f"index.{locale}.html").is_file() for name in kept)
+    assert "1 not renewed" in (folder / "history.en.html").read_text("utf-8")
+    assert 'href="../history.zh.html"' in (latest(project) / "index.html").read_text("utf-8")
+    kernel.fails = set()
+    report(force=True)
+    assert first.name not in {path.name for path in folder.glob("20*")}
+
+
+def test_what_is_too_old_goes_even_where_it_is_among_the_newest(project, report):
+    first, second = report().folder, report(force=True).folder
+    now = history.list_runs(project / "reports/demo")[0].made + dt.timedelta(days=30)
+    assert history.prune(project / "reports/demo", Keep(days=31), now=now) == []
+    assert history.prune(project / "reports/demo", Keep(days=29), now=now) == [first.name]  # latest stays
+    assert second.is_dir()
 
 
 def test_after_a_failure_only_what_failed_is_run_again(project, kernel, report):

@@ -36,7 +36,7 @@ RULES = {
 """What a page may not do, and the remedy."""
 
 _OWN = re.compile(
-    r"#[\w.%-]*|(?:tables/)?[\w.-]+\.(?:html|csv|xlsx|json)(?:#[\w.-]+)?|data:,|data:image/(?:png|jpeg);base64,[\w+/=]*"
+    r"#[\w.%-]*|(?:tables/)?[\w.-]+\.(?:html|csv|xlsx|json)(?:#[\w.-]+)?|\.\./history\.(?:en|zh)\.html|data:,|data:image/(?:png|jpeg);base64,[\w+/=]*"
 )
 _LINKS = frozenset(
     ("action", "background", "cite", "data", "formaction", "href", "longdesc", "manifest", "ping", "poster", "src")

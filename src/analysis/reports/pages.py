@@ -149,7 +149,10 @@ def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, d
     """Write one index per language, and the community's own as ``index.html``."""
     for locale in plan.locales:
         cards = [_card(fate, locale) for fate in fates]
-        frame = _frame(plan, locale, file=lambda name: f"index.{name}.html", back=False)
+        frame = replace(
+            _frame(plan, locale, file=lambda name: f"index.{name}.html", back=False),
+            earlier=f"../history.{locale}.html",
+        )
         made = _made(plan, "", locale, run=run, day=day)
         html = render.render_index(cards, locale=locale, frame=frame, made=made)
         gate.check_page(html, name=f"index.{locale}.html")

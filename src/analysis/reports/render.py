@@ -53,6 +53,8 @@ class Frame:
         The same notebook's other edition, or ``""``.
     files
         Tables as files: what each is called, and its path.
+    earlier
+        The list of earlier runs, or ``""``.
     """
 
     community: str
@@ -63,6 +65,7 @@ class Frame:
     back: str = ""
     beside: str = ""
     files: Sequence[tuple[str, str]] = ()
+    earlier: str = ""
 
 
 def render_page(

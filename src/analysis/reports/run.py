@@ -200,7 +200,7 @@ def _judge(plan: Plan, fates: tuple[Fate, ...], *, folder: Path, unchanged: bool
         fates=fates,
         unchanged=unchanged,
         alerts=alerts,
-        unmatched=find_unmatched(plan.order.thresholds, claims),
+        unmatched=() if plan.others else find_unmatched(plan.order.thresholds, claims),
     )
 
 
