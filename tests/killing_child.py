@@ -11,12 +11,17 @@ from pathlib import Path
 
 from analysis.reports import execute
 
+LASTING = 4711
+"""The number of a run that does not end by itself."""
+
 
 def _pretend(job, tell) -> None:
     executed = Path(job["executed"])
     notebook = json.loads(Path(job["notebook"]).read_text("utf-8"))
     number, name = job["parameters"]["number"], executed.stem
     subprocess.Popen(["sleep", "777"])
+    if number == LASTING:
+        time.sleep(120)
     for place, cell in enumerate(notebook["cells"]):
         tell({"event": "cell", "index": place})
         if cell["cell_type"] == "code":

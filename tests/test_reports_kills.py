@@ -35,7 +35,7 @@ def manifest_of(project):
 def test_each_signal_that_ends_a_runner_has_its_exit_code(project):
     with Runner(project, light=True) as runner:
         for number in (signal.SIGINT, signal.SIGHUP):
-            runner.start(1)
+            runner.start(4711)  # lasts
             assert wait_until(lambda: any(p.name() == "sleep" for p in processes_of(project)), seconds=30)
             runner.kill(number)
             assert runner.wait() == 128 + number
@@ -44,14 +44,19 @@ def test_each_signal_that_ends_a_runner_has_its_exit_code(project):
     assert [path.name for path in (project / "reports/demo").iterdir()] == [".lock"]
 
 
-def test_a_second_run_meanwhile_is_refused_and_the_first_ends_well(project):
+def test_a_second_run_meanwhile_is_refused_and_may_start_when_the_first_has_ended(project):
     with Runner(project, light=True) as first, Runner(project, light=True) as second:
         first.start(1)
-        assert wait_until((project / "reports/demo/.lock").exists, seconds=30)
+        assert first.wait() == 0
+        first.start(4711)  # lasts
+        assert wait_until(lambda: processes_of(project), seconds=60)
         second.start(2)
-        codes = (first.wait(), second.wait())
-    assert sorted(codes) == [0, 2]
-    assert len({record["parameters"]["number"] for record in manifest_of(project)["notebooks"]}) == 1
+        assert second.wait() == 2
+        first.kill(signal.SIGTERM)
+        assert first.wait() == 143
+        second.start(3)
+        assert second.wait() == 0
+    assert {record["parameters"]["number"] for record in manifest_of(project)["notebooks"]} == {3}
 
 
 @pytest.mark.parametrize("most_bytes", [3000, 15_000])

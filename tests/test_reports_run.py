@@ -539,6 +539,34 @@ def test_the_command_tells_where_pages_are_why_one_failed_and_how_to_open_it(pro
     assert (told.exit_code, "Nothing was changed" in told.output) == (2, True)
 
 
+def test_the_command_tells_of_alarms_and_calls_the_hooks_of_what_happened(project, kernel, days, monkeypatch):
+    monkeypatch.chdir(project)
+    plan_of = """
+thresholds: [{{claim: 01_churn.loss, above: 20}}, {{claim: nothing, above: 20}}]
+notify:
+  alert: [{{command: [tee, {0}/alert.json]}}]
+  failure: [{{command: [tee, {0}/failure.json]}}]
+  success: [{{command: [false]}}]
+"""
+    (project / "plan.yml").write_text(plan_of.format(project), "utf-8")
+    told = CliRunner().invoke(cli.app, ["report", "community.yml"])
+    assert told.exit_code == 3
+    assert "01_churn: 01_churn.loss is above 20: 41 of 100 left, says 01_churn." in told.output
+    assert "no notebook makes the claim 'nothing'" in told.output
+    assert json.loads((project / "alert.json").read_text("utf-8"))["event"] == "alert"
+    (project / "alert.json").unlink()
+    told = CliRunner().invoke(cli.app, ["report", "community.yml"])
+    assert (told.exit_code, "Nothing has changed" in told.output) == (3, True)
+    assert not (project / "alert.json").exists()  # nobody is told twice
+    told = CliRunner().invoke(cli.app, ["report", "community.yml", "--as-of", "someday"])
+    monkeypatch.setattr(run, "_write_documents", lambda *_: 1 / 0)
+    assert CliRunner().invoke(cli.app, ["report", "community.yml", "--force"]).exit_code == 1
+    assert json.loads((project / "failure.json").read_text("utf-8"))["exit_code"] == 2
+    (project / "plan.yml").write_text("notebooks: {nothing: {}}", "utf-8")
+    told = CliRunner().invoke(cli.app, ["report", "community.yml"])
+    assert (told.exit_code, "plan.yml: 'nothing': no such notebook" in told.output) == (2, True)
+
+
 def lists(project):
     return sorted(path.name for path in latest(project).rglob("*risk_list*"))
 

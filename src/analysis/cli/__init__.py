@@ -1,6 +1,7 @@
 """The shell: prints and exits, decides nothing.
 
-Exit codes: 0 done; 1 some notebook failed; 2 configuration, parameters or data invalid and nothing touched.
+Exit codes: 0 done; 1 some notebook failed; 2 configuration, parameters or data invalid and nothing touched;
+3 published, and a threshold of the plan was crossed; 130 interrupted.
 
 Whatever takes long to import is imported by the command that needs it, inside its function: ``--help``, a mistyped option and
 a report of which nothing has changed answer at once.
@@ -39,6 +40,7 @@ app.command("import")(data.import_)
 app.command()(data.check)
 app.command()(data.forget)
 app.command()(report.report)
+app.command()(report.schedule)
 app.command()(data.sample)
 
 
