@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from analysis.cli import data, report
+from analysis.cli import data, report, work
 from analysis.errors import AnalysisError
 
 
@@ -42,6 +42,10 @@ app.command()(data.forget)
 app.command()(report.report)
 app.command()(report.schedule)
 app.command()(data.sample)
+app.command()(work.doctor)
+app.command()(work.explain)
+app.command()(work.compare)
+app.command("new-notebook")(work.new_notebook)
 
 
 @app.callback()
