@@ -325,6 +325,25 @@ def test_adjusting_narrows_what_the_past_explains():
     assert adjusted.estimate == pytest.approx(compare_clustered(groups, adjust=True).estimate, abs=0.02)
 
 
+def test_strata_whose_past_differs_are_adjusted_within():
+    """What all groups of a stratum had more of in the past says nothing of the lots within it."""
+    rng = np.random.default_rng(8)
+    treated, stratum = np.tile([False, True], 6), np.repeat(["a", "b"], 6)
+    size = rng.integers(20, 80, 12).astype(float)
+    past = rng.normal(0.5, 0.1, 12)
+    total = size * (past + rng.normal(0, 0.02, 12) + 0.05 * treated)
+    one, other = (
+        redraw_lots(
+            make_groups(size, total, treated, stratum=stratum, sum_x=size * (past + more * (stratum == "a"))),
+            "stratified",
+            adjust=True,
+        ).effect
+        for more in (0.0, 3.0)
+    )
+    found = (one.estimate, one.ci_low, one.ci_high, one.p_value)
+    assert found == pytest.approx((other.estimate, other.ci_low, other.ci_high, other.p_value), rel=1e-6)
+
+
 def test_nothing_varies_within_arms():
     """All control groups at 0.2, all treated at 0.5: the test still stands, though no error can be measured."""
     found = redraw_lots(make_groups([10] * 10, [2] * 5 + [5] * 5, first_treated(5, 5)))

@@ -100,7 +100,7 @@ def count_units(
         Column of the stratum or pair.
     squares
         Where groups were drawn, whether to add up squares too. Effects by group (CR2, CUPED, the lots) read none, and the
-        pass takes half as long; the likeness of members and the tests of members beside them do.
+        pass is shorter; the likeness of members, and tests that count members, do.
 
     Returns
     -------
