@@ -106,6 +106,14 @@ def test_members_cry_wolf_and_lots_do_not():
     pd.testing.assert_frame_equal(found.table, again.table)
 
 
+def test_few_random_lots_never_find_anything():
+    """Of fifteen drawings none can be rarer than one in sixteen, and 0.05 is out of reach."""
+    found = estimate_false_alarms(
+        take(draw_units(3, 12, 12)), assignment="complete", rng=np.random.default_rng(0), n_draws=15
+    )
+    assert found.table.set_index("method").loc["randomisation", "rate"] == 0
+
+
 def test_pairs_and_strata_are_drawn_as_planned():
     units = draw_units(4, 8, 8, stratum=[str(i % 8) for i in range(16)])
     found = estimate_false_alarms(take(units), assignment="paired", rng=np.random.default_rng(0))

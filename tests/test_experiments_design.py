@@ -238,8 +238,10 @@ def test_under_six_pairs_there_is_no_claim_at_five_percent():
         assert (WarningCode.ALPHA_OUT_OF_REACH in limits.warnings) == out_of_reach
 
 
-def test_broken_pairs_are_analysed_as_unpaired():
-    frame = units(groups(6, 6), stratum=[*"112345", *"123456"])
+@pytest.mark.parametrize("pairs", [[*"112345", *"123456"], [*"113456", *"223456"]])
+def test_broken_pairs_are_analysed_as_unpaired(pairs):
+    """Three groups in a pair and one in another; or two of one arm in each of two pairs."""
+    frame = units(groups(6, 6), stratum=pairs)
     limits = check_design(design(assignment="paired"), frame)
     assert limits.design.assignment == "complete"
     assert WarningCode.PAIRS_BROKEN in limits.warnings

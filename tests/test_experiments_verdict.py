@@ -17,6 +17,7 @@ from analysis.experiments import (
     Design,
     Effect,
     Estimates,
+    Guardrail,
     check_drawing,
     crossing_probability,
     cry_wolf,
@@ -310,6 +311,19 @@ def test_who_is_still_here_needs_no_table_of_outcomes():
     assert rows["sum_y"].tolist() == [4.0, 4.0, 4.0, 4.0]
     assert counts.both_arms == (0, 24)
     assert isinstance(counts.costs, RefusedAnalysis)
+
+
+def test_guardrails_and_further_primaries_are_counted_though_no_list_of_metrics_names_them():
+    rows = [
+        {"experiment_id": "packets", "member_id": f"m{i}", "group_id": f"g{i % 4}", "metric": metric, "period": "post",
+         "value": 1.0 + i % 3, "observed_at": 140}
+        for i in range(24)
+        for metric in ("spend", "posts")
+    ]  # fmt: skip
+    guard = Guardrail(metric="posts", direction="up", margin=1.0)
+    design = replace(BY_GROUP, co_primaries=("spend",), guardrails=(guard,), metrics=())
+    counts = count_trial(trial_tables(outcomes=rows), design=design, churn=Churn(away_days=0))
+    assert counts.units["metric"].unique().tolist() == ["still_here", "spend", "posts"]
 
 
 def test_without_a_design_everything_is_refused_for_the_same_reason():

@@ -33,11 +33,3 @@ def test_the_page_finds_the_truth_of_the_sample(sample, name, unit):
     for method in found.table.itertuples():
         assert method.ci_low < effect < method.ci_high, method.method
     assert (found.groups is not None) == (unit == "group")
-
-
-def test_guardrails_and_further_primaries_are_counted_though_no_list_of_metrics_names_them(sample):
-    settings, tables, _ = sample
-    record = summaries.find_experiment(tables, experiment="tier-points")
-    record |= {"metrics": "", "primary_metric": "still_here;active_days", "guardrails": "spend:up:3"}
-    counts = summaries.count_trial(tables, design=experiments.read_design(record), churn=settings.churn)
-    assert counts.units["metric"].unique().tolist() == ["still_here", "active_days", "spend"]
