@@ -21,28 +21,26 @@ from analysis.planning.scenario import Scenario
 NEVER = math.inf
 
 
-def freeze(quantity: Quantity) -> Any:
-    """Return scipy's distribution of a quantity, None where it is known."""
+def find_quantile(quantity: Quantity, u: float) -> float:
+    """Return the value below which a share of draws falls, by scipy."""
     numbers = quantity.numbers
     low, high = numbers[0], numbers[-1]
     match quantity.shape:
-        case "value":
-            return None
         case "normal":
-            return stats.norm(*numbers)
+            return stats.norm.ppf(u, *numbers)
         case "lognormal":
             logs = np.log(numbers)
-            return stats.lognorm(s=(logs[1] - logs[0]) / (2 * stats.norm.ppf(0.9)), scale=math.exp(logs.mean()))
+            return stats.lognorm.ppf(u, (logs[1] - logs[0]) / (2 * stats.norm.ppf(0.9)), 0, math.exp(logs.mean()))
         case "beta":
-            return stats.beta(*numbers)
+            return stats.beta.ppf(u, *numbers)
     if low == high:
-        return None
+        return low
     if quantity.shape == "uniform":
-        return stats.uniform(low, high - low)
+        return stats.uniform.ppf(u, low, high - low)
     if quantity.shape == "triangular":
-        return stats.triang((numbers[1] - low) / (high - low), low, high - low)
+        return stats.triang.ppf(u, (numbers[1] - low) / (high - low), low, high - low)
     a, b = 1 + 4 * (numbers[1] - low) / (high - low), 1 + 4 * (high - numbers[1]) / (high - low)
-    return stats.beta(a, b, low, high - low)
+    return stats.beta.ppf(u, a, b, low, high - low)
 
 
 def draw_values(plan: Scenario, rng: np.random.Generator) -> dict[str, float]:
@@ -54,11 +52,7 @@ def draw_values(plan: Scenario, rng: np.random.Generator) -> dict[str, float]:
         one, other = (names.index(name) for name in pair.between)
         normal[one, other] = normal[other, one] = 2 * math.sin(math.pi * pair.rank / 6)
     u = stats.norm.cdf(np.linalg.cholesky(normal) @ rng.standard_normal(len(names)))
-    frozen = {name: freeze(stated[name]) for name in names}
-    return {
-        name: float(stated[name].numbers[0] if frozen[name] is None else frozen[name].ppf(chance))
-        for name, chance in zip(names, u, strict=True)
-    }
+    return {name: float(find_quantile(stated[name], chance)) for name, chance in zip(names, u, strict=True)}
 
 
 def draw_strikes(plan: Scenario, values: Mapping[str, float], rng: np.random.Generator) -> dict[str, tuple[int, int]]:

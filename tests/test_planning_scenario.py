@@ -112,3 +112,24 @@ def test_people_are_whole(tmp_path: Path):
     text = SMALL.replace("people: 2,", "people: 2.5,").replace("role: ops", "role: ops, people: 2.5")
     with pytest.raises(ConfigError, match="needs 3 ops, and the plan has 2"):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("role: ops}", "role: ops, after: [posts]}", r"waits for itself: .*tasks\.posts"),
+        (
+            "opens: growth, after: [rules]",
+            "opens: growth, after: [posts]",
+            r"gates\.ready → tasks\.posts|tasks\.posts → gates\.ready",
+        ),
+    ],
+    ids=["tasks", "a gate and a task of the phase it opens"],
+)
+def test_a_circle_is_found_when_the_file_is_read(tmp_path: Path, old: str, new: str, message: str):
+    """The posts come after the rules; a gate that waited for a task of its own phase would never open."""
+    assert old in SMALL
+    with pytest.raises(ConfigError, match=message) as refusal:
+        read(tmp_path, SMALL.replace(old, new, 1))
+    assert "scenario.yml" in str(refusal.value)
+    assert "Take out one of these links" in str(refusal.value)

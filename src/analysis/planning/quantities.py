@@ -7,7 +7,7 @@ quantities needs nothing but joint uniform numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log
 from typing import Any, Literal
 
@@ -82,17 +82,17 @@ class Quantity(BaseModel):
         _CHECKS[given[0]](numbers)
         return self
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """Which of the shapes states it."""
         return next(shape for shape in SHAPES if getattr(self, shape, None) is not None)
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[float, ...]:
         """The numbers of its shape."""
         return tuple(np.atleast_1d(np.asarray(getattr(self, self.shape), float)).tolist())
 
-    @property
+    @cached_property
     def is_known(self) -> bool:
         """Whether every draw has the same value."""
         low, high = self.numbers[0], self.numbers[-1]

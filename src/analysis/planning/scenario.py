@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from analysis.config import find_upwards, read_yaml, validate
 from analysis.errors import ConfigError
+from analysis.planning.circles import list_circles
 from analysis.planning.loose_ends import list_loose_ends
 from analysis.planning.quantities import Quantity
 
@@ -309,6 +310,8 @@ def read_scenario(path: str | Path) -> Scenario:
     scenario = validate(Scenario, {**read_yaml(file, start="scenario: NAME"), "path": file}, file=file)
     if faults := [f"{file}: {fault}" for fault in list_loose_ends(scenario)]:
         raise ConfigError("\n".join(faults))
+    if circles := [f"{file}: {circle}" for circle in list_circles(scenario)]:
+        raise ConfigError("\n".join(circles))
     return scenario
 
 
