@@ -44,7 +44,7 @@ TARGETS = {
 def lay_out(plan: Scenario, *, n: int = 5, **given) -> Worlds:
     """Return worlds by hand; what is not given is 0."""
     shapes = {name: np.zeros((n, plan.weeks), np.float32) for name in ("members", "active_members", "joins", "cost")}
-    shapes |= {name: np.zeros((n, plan.weeks), np.float32) for name in ("revenue", "margin")}
+    shapes |= {name: np.zeros((n, plan.weeks), np.float32) for name in ("revenue", "margin", "media")}
     series = {name: np.asarray(given.pop(name, zero), np.float32) for name, zero in shapes.items()}
     parts = {"tasks": (), "start": np.zeros((n, 0)), "end": np.zeros((n, 0)), "opened": {}, "held": {}} | given
     return Worlds(plan=plan, draw=draw_plan(plan, n=n, seed=1), series=series, **parts)
@@ -251,11 +251,64 @@ def test_joins_that_hold_a_target():
     assert set(table["best_week"]) == {10}
 
 
+def test_joins_that_reach_a_target():
+    """Of those who join in the last four weeks (4 + 7k)^(−1/3) are there: 0.630 + 0.450 + 0.382 + 0.342 = 1.8032.
+
+    Ten a week make 100 by the date: 120 takes 20 more, 20 / 1.8032 = 11.09 a week more; 90 takes 10 / 1.8032 = 5.55 fewer;
+    60 active ones of 100, half of whom are active, is 120 again. The best week has 10: 21.09 is not credible, 4.45 is.
+    """
+    targets = {
+        "grown": {"metric": "members", "at_least": 120, "by": "2026-08-02"},
+        "lively": {"metric": "active_members", "at_least": 60, "by": "2026-08-02"},
+        "small": {"metric": "members", "at_least": 90, "by": "2026-08-02"},
+        "none": {"metric": "members", "at_least": 1, "by": "2026-08-02"},
+    }
+    hundred = np.full((5, WEEKS), 100.0)
+    worlds = lay_out(plan_with(targets=targets), members=hundred, active_members=hundred / 2, joins=hundred / 10)
+    table = find_required_joins(worlds).table.set_index("target")
+    kept = ((4 + 7 * np.arange(4)) ** (-1 / 3)).sum()
+    assert kept == pytest.approx(1.8032, abs=5e-5)
+    assert table["reach_p50"].to_dict() == pytest.approx(
+        {"grown": 10 + 20 / kept, "lively": 10 + 20 / kept, "small": 10 - 10 / kept, "none": 0}
+    )
+    assert table["reach_credible"].to_dict() == {"grown": False, "lively": False, "small": True, "none": True}
+    assert set(table["planned"]) == {10}
+    from_members = plan_with(targets=targets, retention={})
+    unknown = lay_out(from_members, members=hundred, active_members=hundred / 2, joins=hundred / 10)
+    assert find_required_joins(unknown).table["reach_p50"].isna().all()
+
+
+def test_joins_that_reach_a_target_do_reach_it():
+    """200 of 500 stay; the joins said to be needed, brought by the one channel, make 1,000 in every world."""
+    door = {"route": "in", "unpaid": 10}
+    sure = dict.fromkeys(("visited_per_reached", "joined_per_visited", "active_per_joined"), 1)
+    goal = {"grown": {"metric": "members", "at_least": 1_000, "by": "2026-08-02"}}
+    parts = {"funnel": {"in": {**sure, "bought_per_active": 0}}, "targets": goal, "members_now": 500}
+    first = run_plan(plan_with(channels={"door": door}, **parts), seed=1, n=3)
+    needed = find_required_joins(first).table.loc[0, "reach_p50"]
+    again = run_plan(plan_with(channels={"door": {**door, "unpaid": float(needed)}}, **parts), seed=1, n=3)
+    assert again.series["members"][:, -1] == pytest.approx(1_000, rel=1e-5)
+
+
+def test_media_alone_and_all_that_one_who_joins_costs():
+    """100 by 10 at 50 for media and 30 a week for a person, in four weeks 40 join for 320: 8 each, of which media 5."""
+    ads = {"route": "in", "weekly_spend": 50, "ceiling": 20, "half_at": 50}
+    sure = dict.fromkeys(("visited_per_reached", "joined_per_visited", "active_per_joined"), 1)
+    plan = plan_with(
+        channels={"ads": ads},
+        funnel={"in": {**sure, "bought_per_active": 0}},
+        roles={"ops": {"people": 1, "weekly_cost": 30}},
+    )
+    worth = value_joiners(run_plan(plan, seed=1, n=2), weeks=4)
+    assert (worth.cost_each[0], worth.media_each[0]) == (8, 5)
+    assert worth.table["figure"].tolist() == ["cost_each", "media_each", "value_each", "ratio", "payback_week"]
+
+
 def test_value_and_cost_of_one_who_joins():
     """Ten join a week at 40 in all: CAC 4. 100 members bring 200 a week, 2 each.
 
     S halves between days 0 and 7 and goes on along the logarithm of the day: mid-week S = 2^(−ln(1 + 3 + 7k) / ln 8) =
-    (4 + 7k)^(−1/3): 0.630, 0.450, 0.382, 0.342 … LTV of 4 weeks 2 × 1.8034 = 3.607, ratio 0.902; of 5 weeks + 2 × 0.315
+    (4 + 7k)^(−1/3): 0.630, 0.450, 0.382, 0.342 … LTV of 4 weeks 2 × 1.8032 = 3.606, ratio 0.902; of 5 weeks + 2 × 0.315
     = 4.237: paid back in week 4.
     """
     hundred = np.full((5, WEEKS), 100.0)

@@ -18,7 +18,7 @@ from analysis.planning.scenario import Condition, Gate
 WEEKS_PER_MONTH = 4
 """Staff are planned, and waits worked out, so often."""
 
-SERIES = ("members", "active_members", "joins", "revenue", "margin", "cost", "wait_hours")
+SERIES = ("members", "active_members", "joins", "revenue", "margin", "cost", "media", "wait_hours")
 
 
 class World:
@@ -180,4 +180,5 @@ class World:
             self.series[name][week] = figure
         self.series["members"][week] = people.total
         self.series["active_members"][week] = people.active
+        self.series["media"][week] = media * dearer
         self.series["wait_hours"][week] = self.wait

@@ -44,7 +44,7 @@ class Worlds:
         Their names, in the order of the columns of ``start`` and ``end``.
     series
         By name, worlds × weeks: members and active members at the end of the week; joins, revenue, margin and cost of
-        the week; mean wait for a moderator [hours].
+        the week, and media's part of the cost; mean wait for a moderator [hours].
     start, end
         Of tasks, worlds × tasks [weeks since the start]; inf for what did not begin within the plan.
     opened

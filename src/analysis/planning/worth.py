@@ -28,14 +28,16 @@ GOOD = 3.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RequiredJoins:
-    """How many must join in a week so that a target on members holds once it is met.
+    """How many must join in a week so that a target on members is reached by its date, and holds from then on.
 
     Parameters
     ----------
     table
         ``target, metric, at_least, week, p10, p50, p90, best_week, forecast, credible``: joins a week that replace those
         who leave at the target's level; the best week of joins in 90 % of worlds; the median of joins planned at the
-        target's date; whether the median need is at most the best week.
+        target's date; whether the median need is at most the best week. Then what reaching it takes, on average over the
+        weeks until its date: ``reach_p10, reach_p50, reach_p90, planned`` (the median of what is planned),
+        ``reach_credible``; nan where the aging is not given.
     """
 
     table: pd.DataFrame
@@ -47,8 +49,9 @@ class Worth:
 
     Parameters
     ----------
-    cost_each
-        CAC: the plan's whole cost by joins [currency]; inf where nobody joins.
+    cost_each, media_each
+        CAC: the plan's whole cost by joins, and spending on channels alone by joins [currency]; inf where nobody joins.
+        Other tools show the second; what is compared with value here is the first.
     value_each
         LTV: margin of one who joins over ``weeks`` [currency].
     ratio
@@ -56,7 +59,7 @@ class Worth:
     payback_week
         First week since joining by whose end margin has made up for the cost; inf where not within ``weeks``.
     table
-        ``figure, p10, p50, p90`` of these four.
+        ``figure, p10, p50, p90`` of these five.
     fan
         ``week, p10, p50, p90``: margin of one who joins, added up to the end of each week since joining [currency].
     pays, pays_well
@@ -66,6 +69,7 @@ class Worth:
     """
 
     cost_each: Floats
+    media_each: Floats
     value_each: Floats
     ratio: Floats
     payback_week: Floats
@@ -76,18 +80,34 @@ class Worth:
     weeks: int
 
 
-def find_required_joins(worlds: Worlds) -> RequiredJoins:
-    """Return the joins a week that hold each target on members or active members.
+COLUMNS = (
+    *("target", "metric", "at_least", "week", "p10", "p50", "p90", "best_week", "forecast", "credible"),
+    *("reach_p10", "reach_p50", "reach_p90", "planned", "reach_credible"),
+)
 
-    Needed = level × (leavers / members) over the last four weeks before the date, by world; a target on active members
-    is first divided by their share. Leavers of a week = members before + joins − members after.
+
+def find_required_joins(worlds: Worlds, *, aging: Aging | None = None) -> RequiredJoins:
+    """Return the joins a week that reach each target on members or active members, and those that hold it.
+
+    To hold it: level × (leavers / members) over the last four weeks before the date, by world; a target on active
+    members is first divided by their share. Leavers of a week = members before + joins − members after. To reach it:
+    joins planned, on average, + (level − forecast) / Σ of the shares still there at the date of those who join in each
+    week until then. Whoever must come early may come later and need fewer; an even flow is the plainest measure.
+
+    Parameters
+    ----------
+    worlds
+        Of a plan.
+    aging
+        As given to ``run_plan``; needed to reach a target where retention is ``from_members``.
     """
     joins, members = worlds.series["joins"].astype(float), worlds.series["members"].astype(float)
     best = float(find_quantiles(joins.max(axis=1), levels=(CREDIBLE,))[0])
     start = np.maximum(worlds.draw["members_now"], 0.0)
     before = np.column_stack([start, members[:, :-1]])
     leavers = np.maximum(before + joins - members, 0.0)
-    columns = ["target", "metric", "at_least", "week", "p10", "p50", "p90", "best_week", "forecast", "credible"]
+    known = aging is not None or not worlds.plan.retention.from_members
+    kept = draw_kept(worlds, aging=aging, weeks=worlds.plan.weeks).cumsum(axis=1) if known else None
     rows = []
     for name, target in sorted(worlds.plan.targets.items()):
         if target.metric not in ("members", "active_members") or target.at_least is None:
@@ -100,8 +120,12 @@ def find_required_joins(worlds: Worlds) -> RequiredJoins:
             level = _divide(level * members[:, week], worlds.series["active_members"][:, week].astype(float))
         p10, p50, p90 = (float(point) for point in find_quantiles(level * rate))
         forecast = float(np.median(joins[:, week]))
-        rows.append([name, target.metric, target.at_least, week, p10, p50, p90, best, forecast, p50 <= best])
-    return RequiredJoins(table=pd.DataFrame(rows, columns=columns))
+        row = [name, target.metric, target.at_least, week, p10, p50, p90, best, forecast, p50 <= best]
+        planned, gap = joins[:, : week + 1].mean(axis=1), level - members[:, week]
+        reach = np.full(worlds.n, np.nan) if kept is None else np.maximum(planned + gap / kept[:, week], 0.0)
+        points = find_quantiles(reach).tolist()
+        rows.append([*row, *points, float(np.median(planned)), points[1] <= best])
+    return RequiredJoins(table=pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def value_joiners(
@@ -123,7 +147,7 @@ def value_joiners(
     yearly_discount
         0.1: a margin in a year is worth 1 / 1.1.
     """
-    joins, cost = (worlds.series[name].sum(axis=1, dtype=float) for name in ("joins", "cost"))
+    joins, cost, media = (worlds.series[name].sum(axis=1, dtype=float) for name in ("joins", "cost", "media"))
     cost_each = _divide(cost, joins)
     member_weeks = worlds.series["members"].sum(axis=1, dtype=float)
     weekly = np.divide(
@@ -137,7 +161,8 @@ def value_joiners(
     ratio = np.where(
         np.isinf(cost_each), 0.0, np.divide(value, cost_each, out=np.full(worlds.n, np.inf), where=cost_each > 0)
     )
-    figures = {"cost_each": cost_each, "value_each": value, "ratio": ratio, "payback_week": payback}
+    figures = {"cost_each": cost_each, "media_each": _divide(media, joins), "value_each": value}
+    figures |= {"ratio": ratio, "payback_week": payback}
     points = [[name, *find_quantiles(figure).tolist()] for name, figure in figures.items()]
     return Worth(
         **figures,
