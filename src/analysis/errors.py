@@ -141,6 +141,7 @@ class RefusalCode(StrEnum):
     NO_MARGIN = "no_margin"
     DRAWN_BY_GROUP = "drawn_by_group"
     DRAWN_BY_MEMBER = "drawn_by_member"
+    LOTS_WERE_DRAWN = "lots_were_drawn"
     NO_SUCH_EXPERIMENT = "no_such_experiment"
     SEGMENT_AFTER_ASSIGNMENT = "segment_after_assignment"
     NO_LIFT = "no_lift"

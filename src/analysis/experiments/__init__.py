@@ -17,6 +17,7 @@ module             holds
 ``verdict``        one outcome of one arm by the rule set beforehand; ``arms`` all of them together
 ``answers``        the page's further questions
 ``money``          cost per success, net benefit, break-even (``costs``: with the effect, by unit)
+``awards``         what can be said of a badge for which nobody drew lots
 ``power``          how many groups, or members, it takes; ``crywolf`` which method to believe
 =================  ===============================================================================
 """
@@ -50,6 +51,7 @@ from analysis.experiments.answers import (
     trace_looks,
 )
 from analysis.experiments.arms import Arm, Arms, Lead, judge_arms, list_primaries, share_alpha, take_lead
+from analysis.experiments.awards import Award, compare_award
 from analysis.experiments.boundaries import crossing_probability, plan_boundaries
 from analysis.experiments.checks import (
     CountCheck,
@@ -120,6 +122,7 @@ __all__ = [
     "AlwaysValid",
     "Arm",
     "Arms",
+    "Award",
     "Background",
     "Between",
     "BreakEven",
@@ -168,6 +171,7 @@ __all__ = [
     "check_segment",
     "check_split",
     "compare_adjusted",
+    "compare_award",
     "compare_clustered",
     "compare_for_whom",
     "compare_group_means",

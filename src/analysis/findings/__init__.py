@@ -8,6 +8,7 @@ from analysis.findings.assumptions import (
     tabulate_changes,
     tabulate_register,
 )
+from analysis.findings.awards import describe_award, describe_views
 from analysis.findings.churn import (
     describe_change,
     describe_cohort,
@@ -115,6 +116,7 @@ __all__ = [
     "describe_after",
     "describe_alarms",
     "describe_arms",
+    "describe_award",
     "describe_basis",
     "describe_benefit",
     "describe_between",
@@ -178,6 +180,7 @@ __all__ = [
     "describe_validation",
     "describe_verdict",
     "describe_verdicts",
+    "describe_views",
     "describe_visits",
     "describe_ways",
     "describe_worth",

@@ -10,7 +10,7 @@ from analysis.plots.display import (
     show_table,
     show_tiles,
 )
-from analysis.plots.experiments import plot_alarms, plot_effects, plot_looks, plot_staying
+from analysis.plots.experiments import plot_alarms, plot_award, plot_effects, plot_looks, plot_staying
 from analysis.plots.planning import plot_fans, plot_targets, plot_ways, plot_worth
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
@@ -22,6 +22,7 @@ from analysis.plots.validation import plot_calibration
 __all__ = [
     "Chart",
     "plot_alarms",
+    "plot_award",
     "plot_calibration",
     "plot_coverage",
     "plot_effects",

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis import labels
 from analysis.curves import estimate_at
-from analysis.experiments import Estimates, FalseAlarms, Staying, Trace
+from analysis.experiments import Award, Estimates, FalseAlarms, Staying, Trace
 from analysis.inference import MIN_CELL
 from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, styled
 
@@ -37,6 +37,29 @@ def plot_effects(found: Estimates, *, locale: str) -> Chart:
     axes.set_title(labels.text("figure.effects.title", locale))
     first = names[int(table["primary"].to_numpy().argmax())]
     return Chart(figure=figure, alt=labels.text("figure.effects.alt", locale, n=len(table), method=first))
+
+
+@styled
+def plot_award(award: Award, *, locale: str) -> Chart:
+    """Draw the gap between members with and without an award, the more of what is alike the further down."""
+    table = award.table
+    figure, (axes,) = draw(height=1.2 + 0.4 * len(table))
+    for y, row in enumerate(table.to_dict("records")):
+        colour = COLOURS[1] if row["view"] == "naive" else MUTED
+        axes.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, linewidth=2.2, solid_capstyle="round")
+        axes.plot(row["difference"], y, "o", color=colour, markersize=6)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(
+        range(len(table)),
+        [labels.text(f"figure.award.{view}", locale, n=award.landmark_days) for view in table["view"]],
+    )
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.xaxis.set_major_formatter(lambda value, _: labels.write(value, "pts", locale))
+    axes.set_xlabel(labels.text("figure.award.x", locale, n=award.day))
+    axes.set_title(labels.text("figure.award.title", locale))
+    return Chart(figure=figure, alt=labels.text("figure.award.alt", locale, n=len(table)))
 
 
 @styled

@@ -13,6 +13,7 @@ from analysis.summaries.assignments import (
     find_assigned,
     read_assignments,
 )
+from analysis.summaries.awards import AwardCounts, count_award, find_award
 from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
 from analysis.summaries.churn import ChurnCounts, count_churn, find_known_day
 from analysis.summaries.costs import count_costs, count_members_with_costs, count_with_costs, find_costs
@@ -50,6 +51,7 @@ __all__ = [
     "THRESHOLDS",
     "UNITS",
     "WIDE_MOST",
+    "AwardCounts",
     "ChurnCounts",
     "HeavyCounts",
     "Landmarks",
@@ -71,6 +73,7 @@ __all__ = [
     "check_silence",
     "choose_leaving",
     "count_assigned",
+    "count_award",
     "count_both_arms",
     "count_churn",
     "count_cohorts",
@@ -106,6 +109,7 @@ __all__ = [
     "count_winsorised",
     "count_with_costs",
     "find_assigned",
+    "find_award",
     "find_campaigns",
     "find_caps",
     "find_costs",

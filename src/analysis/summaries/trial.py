@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import narwhals as nw
@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.config import Churn
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.summaries.assignments import check_assignments, count_assigned, count_both_arms, count_later_joiners
+from analysis.summaries.awards import AwardCounts, count_award
 from analysis.summaries.costs import count_members_with_costs, count_with_costs
 from analysis.summaries.experiments import Metric, count_outcomes, count_units, join_outcomes
 from analysis.summaries.heavy import HeavyCounts, count_heavy
@@ -25,6 +26,8 @@ Counted: TypeAlias = pd.DataFrame | RefusedAnalysis
 
 STILL_HERE = "still_here"
 """An outcome that needs no column: there at the end of the follow-up, by the community's own definition of leaving."""
+
+_NO_EXPERIMENT = (RefusalCode.MISSING_TABLE, RefusalCode.NO_SUCH_EXPERIMENT)
 
 DAYS_BEFORE = 28
 """How far back a unit's usual invitations are counted."""
@@ -62,6 +65,8 @@ class TrialCounts:
         Active members by unit and day since the start.
     costs
         The primary metric with the money spent for the denominator.
+    award
+        Where there is no experiment, members by something that they earned; a refusal where lots were drawn.
     heavy
         Outcomes that are no yes or no, pulled in at a quantile and ranked, by name.
     segments
@@ -88,6 +93,7 @@ class TrialCounts:
     later: Counted
     segments: tuple[SegmentCounts, ...]
     heavy: dict[str, HeavyCounts]
+    award: AwardCounts | RefusedAnalysis = field(default_factory=lambda: RefusedAnalysis(RefusalCode.LOTS_WERE_DRAWN))
 
 
 def find_experiment(tables: Tables, *, experiment: str = "") -> dict[str, Any]:
@@ -114,7 +120,7 @@ def _plain(row: pd.Series) -> dict[str, Any]:
     return {str(name): value for name, value in row.items() if not pd.isna(value)}
 
 
-def count_trial(tables: Tables, *, design: Any, churn: Churn, segments: str = "") -> TrialCounts:
+def count_trial(tables: Tables, *, design: Any, churn: Churn, segments: str = "", event: str = "") -> TrialCounts:
     """Count everything that the page of one experiment needs; where the design was refused, so is everything.
 
     Parameters
@@ -126,6 +132,8 @@ def count_trial(tables: Tables, *, design: Any, churn: Churn, segments: str = ""
         The definition of leaving.
     segments
         Columns by which the primary outcome is counted as well, see :func:`analysis.summaries.read_segments`.
+    event
+        Where there is no such experiment: something that members earn, see :func:`analysis.summaries.count_award`.
 
     Raises
     ------
@@ -134,7 +142,9 @@ def count_trial(tables: Tables, *, design: Any, churn: Churn, segments: str = ""
     """
     assigned = attempt(_count_drawn, tables, design)
     if isinstance(design, RefusedAnalysis) or isinstance(assigned, RefusedAnalysis):
-        return _refuse_all(design if isinstance(design, RefusedAnalysis) else assigned)
+        refused = _refuse_all(design if isinstance(design, RefusedAnalysis) else assigned)
+        unknown = isinstance(design, RefusedAnalysis) and design.code in _NO_EXPERIMENT
+        return replace(refused, award=attempt(count_award, tables, event=event, churn=churn)) if unknown else refused
     trial = _Trial(design=design, churn=churn, drawn=_drawn(tables, design))
     who = {name: trial.drawn[name] for name in ("experiment_id", "unit")}
     seen = _at_look(tables, design)
