@@ -11,6 +11,8 @@
 `gate`        the last look at a page: what breaks a rule is not published
 `tables`      every table as CSV and XLSX; `workbook` writes the latter
 `shared`      the claims, exact for the owner and rounded for everybody
+`actions`     what to do this week, from the claims
+`counted`     which reports still count somebody who was erased
 `audit`       subtracts what was published before: no small cell may be worked back
 `reuse`       what has not changed is taken over
 `publish`     a finished folder appears at once, or not at all; `exchange` lets two folders change names in one step

@@ -12,6 +12,8 @@ from typing import Any
 
 from analysis import labels
 from analysis.reports import audit, gate, render, tables
+from analysis.reports.actions import FILE as ACTIONS
+from analysis.reports.actions import choose_actions, describe_actions, write_csv
 from analysis.reports.parameters import RUNNER_SETS
 from analysis.reports.plan import Plan, Task
 from analysis.reports.results import versions
@@ -146,15 +148,20 @@ def titles(task: Task, plan: Plan) -> dict[str, str]:
 
 
 def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, day: int) -> None:
-    """Write one index per language, and the community's own as ``index.html``."""
+    """Write this week's page: one per language, the community's own as ``index.html``, and its actions as a table."""
+    to_do = choose_actions(claim for fate in fates if fate.status == "published" for claim in fate.results)
+    (stage / ACTIONS).write_bytes(write_csv(to_do, locales=plan.locales, day=day))
     for locale in plan.locales:
         cards = [_card(fate, locale) for fate in fates]
         frame = replace(
             _frame(plan, locale, file=lambda name: f"index.{name}.html", back=False),
             earlier=f"../history.{locale}.html",
+            files=[(labels.text("action.file", locale), ACTIONS)] if to_do else (),
         )
+        told = describe_actions(to_do, locale=locale, day=day)
+        told = [action | {"href": page_name(action["page"], locale)} for action in told]
         made = _made(plan, "", locale, run=run, day=day)
-        html = render.render_index(cards, locale=locale, frame=frame, made=made)
+        html = render.render_index(cards, locale=locale, frame=frame, made=made, actions=told)
         gate.check_page(html, name=f"index.{locale}.html")
         (stage / f"index.{locale}.html").write_text(html, "utf-8")
     own = plan.community.locale if plan.community.locale in plan.locales else plan.locales[0]

@@ -92,14 +92,31 @@ def render_page(
 
 
 def render_index(
-    cards: Sequence[Mapping[str, str]], *, locale: str, frame: Frame, made: Made = (), title: str = ""
+    cards: Sequence[Mapping[str, str]],
+    *,
+    locale: str,
+    frame: Frame,
+    made: Made = (),
+    title: str = "",
+    actions: Sequence[Mapping[str, str]] | None = None,
 ) -> str:
-    """Return the page that opens first: one card per report, with title, headline, status, mark and link."""
+    """Return the page that opens first.
+
+    Parameters
+    ----------
+    cards
+        One per report: title, headline, status, mark and link.
+    title
+        Of the page, where it is another one: earlier runs.
+    actions
+        What to do: what, why, who, by when, expected gain and link; empty says that there is nothing, None says nothing.
+    """
     import jinja2
 
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     page = _page(frame, locale, title=title or labels.text("page.index.title", locale), made=made)
-    return environment.get_template("contents.html.j2").render(page=page | {"cards": list(cards)})
+    to_do = {} if actions is None else {"actions": list(actions)}
+    return environment.get_template("contents.html.j2").render(page=page | {"cards": list(cards)} | to_do)
 
 
 def warm_up() -> None:

@@ -1,0 +1,94 @@
+"""At most three things to do, each resting on a claim whose rule was met."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from analysis import labels
+from analysis.reports import actions, gate, render
+
+DAY = 20630  # 2026-06-26
+
+
+def claim(name, status, low=None, *, estimate=None, group="", unit="fraction"):
+    numbers = {"estimate": estimate if estimate is not None else low and low + 0.05, "ci_low": low}
+    numbers["ci_high"] = low and low + 0.1
+    sentence = {"en": f"{name} says.", "zh": f"{name} 说。"}
+    return {
+        "id": name,
+        "notebook": "01_churn",
+        "status": status,
+        "group": group,
+        "unit": unit,
+        "sentence": sentence,
+    } | numbers
+
+
+CONSENT = claim("quality.gate.consent", "fail", estimate=326.0, unit="members")
+MINORS = claim("quality.gate.minors", "fail", estimate=10.0, unit="members")
+SHIP = claim("incentive.verdict", "pass", 0.06, group="red")
+GROUPS = claim("churn.groups", "review", estimate=2.0, unit="groups")
+FEED = claim("churn.difference", "review", 0.18, group="channel_id")
+KIND = claim("churn.difference", "review", 0.08, group="member_type")
+
+
+def kinds(*claims):
+    return [action.kind for action in actions.choose_actions(claims)]
+
+
+def test_at_most_three_and_what_the_law_asks_takes_one_place():
+    assert kinds(KIND, FEED, GROUPS, SHIP, CONSENT, MINORS) == ["minors", "incentive", "groups"]
+    assert kinds(CONSENT) == ["consent"]
+
+
+def test_of_several_claims_of_a_kind_the_surest_gain_counts():
+    (action,) = actions.choose_actions([KIND, FEED])
+    assert action.claim["group"] == "channel_id"
+
+
+@pytest.mark.parametrize(
+    "idle",
+    [
+        claim("incentive.verdict", "review", 0.06),
+        claim("incentive.verdict", "pass", -0.02, estimate=0.03),  # no sure gain
+        claim("churn.groups", "pass", estimate=0.0, unit="groups"),
+        claim("churn.difference", "pass", 0.02),
+        claim("churn.difference", "refused"),
+        claim("quality.gate.consent", "pass", estimate=0.0),
+    ],
+)
+def test_without_a_rule_met_there_is_nothing_to_do(idle):
+    assert kinds(idle) == []
+
+
+@pytest.mark.parametrize("locale", labels.LOCALES)
+def test_the_index_says_who_what_by_when_and_what_it_gains_before_any_report(locale):
+    told = actions.describe_actions(actions.choose_actions([GROUPS, FEED]), locale=locale, day=DAY)
+    told = [action | {"href": f"{action['page']}.{locale}.html"} for action in told]
+    card = {"title": "Title of a page", "href": "a.html", "headline": "", "status": "", "mark": "", "fate": "published"}
+    frame = render.Frame(community="Demo", first_day=20000, as_of_day=20600)
+    html = render.render_index([card], locale=locale, frame=frame, actions=told)
+    assert gate.inspect_page(html) == ()
+    for text in ("churn.groups", labels.text("action.gain.unknown", locale), labels.write(DAY + 7, "date", locale)):
+        assert 0 < html.index(text) < html.index("Title of a page")
+    assert "23" in told[1]["gain"]  # 0.18 + 0.05
+    assert "18–28" in told[1]["gain"]
+    assert labels.name("column", "channel_id", locale) in told[1]["what"]
+    nothing = render.render_index([card], locale=locale, frame=frame, actions=[])
+    assert labels.text("action.none", locale) in nothing
+
+
+def test_the_actions_are_kept_as_a_table():
+    content = actions.write_csv(actions.choose_actions([GROUPS, FEED]), locales=("en", "zh"), day=DAY)
+    first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    assert (first["priority"], first["claim"], first["by"], first["expected_gain"]) == (
+        "1",
+        "churn.groups",
+        "2026-07-03",
+        "",
+    )
+    assert (second["expected_gain"], second["gain_low"], second["gain_high"]) == ("0.23", "0.18", "0.28")
+    assert second["why_zh"] == "churn.difference 说。"
