@@ -126,7 +126,7 @@ def _tell(clash: Contradiction) -> dict[str, str]:
     return labels.both(key, names=[name.removeprefix(ON_RECORD) for name in clash.names], **facts)
 
 
-SHARES = ("stated", "implied", "sum", "missing", "first", "second", "lost", "growth", "needed", "most")
+SHARES = ("low", "high", "stated", "implied", "sum", "missing", "first", "second", "lost", "growth", "needed", "most")
 """Facts that are fractions, and are told in percent."""
 
 

@@ -80,7 +80,13 @@ def _tell_before(change: Change | RefusedAnalysis, plan: Scenario) -> dict[str, 
     if moved.empty:
         return labels.both("plan.before.alone", **facts)
     first = moved.iloc[0]
-    return labels.both("plan.before.because", part=name_cause(plan, first["part"]), share=first["share"], **facts)
+    return labels.both(
+        "plan.before.because",
+        part=name_cause(plan, first["part"]),
+        share=first["share"],
+        n=_points(first["share"]),
+        **facts,
+    )
 
 
 def _tell_way(ways: Comparison | RefusedAnalysis, plan: Scenario, *, as_of_day: int) -> dict[str, str] | None:
@@ -90,7 +96,14 @@ def _tell_way(ways: Comparison | RefusedAnalysis, plan: Scenario, *, as_of_day: 
         return labels.both("plan.way.none", n=len(ways.table))
     row = ways.table.set_index("alternative").loc[ways.best]
     kind = "by" if ways.decide_by and _day(ways.decide_by) > as_of_day else "now"
-    return labels.both(f"plan.way.{kind}", way=name_way(plan, ways.best), day=ways.decide_by, gain=row["gain"])
+    return labels.both(
+        f"plan.way.{kind}", way=name_way(plan, ways.best), day=ways.decide_by, gain=row["gain"], n=_points(row["gain"])
+    )
+
+
+def _points(share: float) -> int:
+    """Return whole points without their sign: one has a word of its own."""
+    return abs(round(100 * share))
 
 
 def name_cause(plan: Scenario, part: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from analysis.planning import Comparison, Scenario, TargetChances, Worth
 from analysis.plots.churn import percent_axis
 from analysis.plots.style import COLOURS, GRID, INK, MUTED, WIDTH, Chart, draw, printable, styled
 
-LONGEST = 44
+LONGEST = 54
 """Letters of a name that stands on a line of its own."""
 
 FEW_MONTHS = 5
@@ -97,7 +97,11 @@ def mark_months(axes: Axes, first: float, last: float, *, locale: str, most: int
     """Mark the first of some months on an axis of days since 1970-01-01, so far apart that their names fit."""
     months = pd.date_range(pd.Timestamp(first, unit="D").ceil("D"), pd.Timestamp(last, unit="D"), freq="MS")
     days = [int(month.timestamp()) // 86_400 for month in months[:: max(1, -(-len(months) // most))]]
-    axes.set_xticks(days, [labels.write(day, "shortmonth", locale) for day in days])
+    written = [
+        labels.write(day, "yearmonth" if month.month == 1 else "shortmonth", locale)
+        for day, month in zip(days, months[:: max(1, -(-len(months) // most))], strict=True)
+    ]
+    axes.set_xticks(days, written)
 
 
 def _write_short(value: float, locale: str) -> str:

@@ -27,6 +27,9 @@ PLAIN = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}
 MONTHS = 9
 """So many months are marked on an axis of the figure's width."""
 
+EARLY = 0.3
+"""A phase that opens in this first part of the axis has its name behind its diamond."""
+
 AROUND_WEEKS = 6
 """A today further than this before the plan or behind its end is not drawn: it would squeeze the bars."""
 
@@ -111,14 +114,17 @@ def _draw_phase(
     axes: Axes, y: int, opened: dict[str, float] | None, name: str, *, plan: Scenario, last: float, colour: str
 ) -> None:
     """Write a phase's name, with a diamond where it opens in the middle of the worlds and the range of that."""
-    axes.text(
-        0, y, name, transform=axes.get_yaxis_transform(), va="center", fontsize=9.5, color=colour, bbox=PLAIN, zorder=3
-    )
-    if opened and np.isfinite(opened["p50"]):
-        axes.plot(
-            [count_days(plan, min(opened[point], last)) for point in ("p10", "p90")], [y, y], color=INK, linewidth=1.1
-        )
-        axes.plot(count_days(plan, opened["p50"]), y, "D", color=colour, markersize=5)
+    middle = opened["p50"] if opened else np.inf
+    look = {"va": "center", "fontsize": 9.5, "color": colour}
+    if opened and middle < EARLY * last:  # on the left there is no room: the name stands behind
+        behind = (count_days(plan, min(opened["p90"], last)), y)
+        axes.annotate(name, behind, xytext=(6, 0), textcoords="offset points", **look)
+    else:
+        axes.text(0, y, name, transform=axes.get_yaxis_transform(), bbox=PLAIN, zorder=3, **look)
+    if opened and np.isfinite(middle):
+        span = [count_days(plan, min(opened[point], last)) for point in ("p10", "p90")]
+        axes.plot(span, [y, y], color=INK, linewidth=1.1)
+        axes.plot(count_days(plan, middle), y, "D", color=colour, markersize=5)
 
 
 def _finish_axes(axes: Axes, plan: Scenario, *, today: float, span: tuple[float, float], locale: str) -> None:
