@@ -231,7 +231,7 @@ def test_joins_that_are_not_credible_are_flagged(worlds):
     needed = find_required_joins(lay_out(greedy, members=hundred, joins=hundred / 10))
     (flagged,) = findings.describe_joins(needed, plan=greedy)
     assert flagged.status == Status.FAIL
-    assert "50 would have to join each week [50–50]" in flagged.sentence["en"]
+    assert "and to hold it 50 [50–50]" in flagged.sentence["en"]
     assert "难以做到" in flagged.sentence["zh"]
     assert findings.pick([*told, flagged], about="held") == [it for it in told if it.group == "held"] + [flagged]
 
@@ -417,7 +417,7 @@ def test_a_part_without_a_name_goes_by_its_key_or_its_other_language():
 
 
 def test_tiles_and_tables_of_a_whole_plan(worlds):
-    """A tenth leaves: of the 83 members that hold 100 active (six worlds, else 125) 8. CAC 120 / 40 = 3; LTV of 4 weeks 0.05 × 1.80."""
+    """Of the 83 members that make 100 active (six worlds, else 125) there are too many by 17: 10 − 17 / 1.80 = 1. CAC 120 / 40 = 3; LTV 0.05 × 1.80."""
     judged, joins, worth = judge_targets(worlds), find_required_joins(worlds), value_joiners(worlds, weeks=4)
     keys = {
         "targets": judged,
@@ -427,7 +427,7 @@ def test_tiles_and_tables_of_a_whole_plan(worlds):
         "worth": worth,
     }
     tiles = findings.list_plan_tiles(plan=PLAN, target=choose_target(PLAN), **keys)
-    assert [tile.value["en"] for tile in tiles] == ["60%", "20%", "Aug 2, 2026", "80%", "8", "0.03"]
+    assert [tile.value["en"] for tile in tiles] == ["60%", "20%", "Aug 2, 2026", "80%", "1", "0.03"]
     targets = findings.tabulate_targets(judged, plan=PLAN)
     assert targets["goal"].iloc[0]["zh"] == "总成本不超过 100 CNY"
     assert targets["outcome"].iloc[2]["en"] == "120 [80–120]"

@@ -48,14 +48,15 @@ def tabulate_claims(claims: Iterable[Finding], *, plan: Scenario | RefusedAnalys
 
 
 def tabulate_joins(result: RequiredJoins | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> pd.DataFrame:
-    """Return joins that hold each target on members: ``goal, needed, forecast, best_week``."""
+    """Return joins that reach and hold each target on members: ``goal, reach, planned, needed, best_week``."""
     if isinstance(result, RefusedAnalysis) or isinstance(plan, RefusedAnalysis):
         return pd.DataFrame()
     rows = [
         {
             "goal": name_goal(plan, row["target"]),
+            "reach": _write_range("joins", row["reach_p50"], row["reach_p10"], row["reach_p90"]),
+            "planned": row["planned"],
             "needed": _write_range("joins", row["p50"], row["p10"], row["p90"]),
-            "forecast": row["forecast"],
             "best_week": row["best_week"],
         }
         for row in result.table.to_dict("records")

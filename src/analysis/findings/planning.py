@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -232,32 +232,39 @@ def describe_budget(result: BudgetChance | RefusedAnalysis, *, plan: Scenario | 
 
 
 def describe_joins(result: RequiredJoins | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> list[Finding]:
-    """Return how many must join in a week to hold each target on members, and whether that is credible."""
+    """Return how many must join in a week to reach each target on members and to hold it, and whether that is credible."""
     if isinstance(result, RefusedAnalysis) or isinstance(plan, RefusedAnalysis):
         return []
     return [
         Finding(
             id="plan.joins",
-            status=Status.PASS if row["credible"] else Status.FAIL,
+            status=Status.PASS if _is_credible(row) else Status.FAIL,
             sentence=labels.both(
-                "plan.joins." + ("credible" if row["credible"] else "not_credible"),
+                "plan.joins." + ("credible" if _is_credible(row) else "not_credible"),
                 goal=name_goal(plan, row["target"]),
+                reach=row["reach_p50"],
+                reach_low=row["reach_p10"],
+                reach_high=row["reach_p90"],
+                planned=row["planned"],
                 joins=row["p50"],
                 low=row["p10"],
                 high=row["p90"],
-                forecast=row["forecast"],
                 best=row["best_week"],
             ),
             group=row["target"],
-            estimate=row["p50"],
-            ci_low=row["p10"],
-            ci_high=row["p90"],
+            estimate=row["reach_p50"],
+            ci_low=row["reach_p10"],
+            ci_high=row["reach_p90"],
             confidence=0.8,
             unit="joins a week",
             method="joint draw",
         )
         for row in result.table.to_dict("records")
     ]
+
+
+def _is_credible(row: Any) -> bool:
+    return bool(row["credible"] and (row["reach_credible"] or isnan(row["reach_p50"])))
 
 
 def pick(needed: list[Finding], *, about: str | RefusedAnalysis) -> list[Finding]:
@@ -375,8 +382,8 @@ def list_plan_tiles(
         make_tile("plan_together", targets, lambda it: {"chance": write_chance(it.together.chance), "n": len(it.table)}),
         make_tile("plan_finish", finish, lambda it: _finish_facts(it, plan)),
         make_tile("plan_over", over, lambda it: _budget_facts(it, plan)),
-        make_tile("plan_joins_" + ("credible" if needed is None or needed["credible"] else "not_credible"), joins,
-                  lambda _: {"joins": needed["p50"], "best": needed["best_week"]}) if needed is not None else None,
+        make_tile("plan_joins_" + ("credible" if needed is None or _is_credible(needed) else "not_credible"), joins,
+                  lambda _: {"joins": needed["reach_p50"], "planned": needed["planned"], "best": needed["best_week"]}) if needed is not None else None,
         make_tile("plan_ratio", priced(worth), lambda it: _worth_facts(it, plan)),
     )  # fmt: skip
 
@@ -386,7 +393,7 @@ def _find_joins(joins: RequiredJoins | RefusedAnalysis, target: str) -> pd.Serie
     if isinstance(joins, RefusedAnalysis) or joins.table.empty:
         return None
     table = joins.table.set_index("target")
-    return table.loc[target] if target in table.index else table.sort_values("p50").iloc[-1]
+    return table.loc[target] if target in table.index else table.sort_values("reach_p50").iloc[-1]
 
 
 def _target_facts(result: TargetChances, plan: Scenario, target: str) -> dict[str, object]:

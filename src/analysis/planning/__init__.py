@@ -16,7 +16,16 @@ from analysis.planning.answers import (
     judge_targets,
 )
 from analysis.planning.attribution import Change, explain_change
-from analysis.planning.basis import Basis, Start, look_back, read_others, read_plan, run_basis, value_basis
+from analysis.planning.basis import (
+    Basis,
+    Start,
+    look_back,
+    read_others,
+    read_plan,
+    require_joins,
+    run_basis,
+    value_basis,
+)
 from analysis.planning.changes import change_plan
 from analysis.planning.compare import Comparison, Difference, choose_target, compare_plans
 from analysis.planning.delays import Finish, GateChances, find_finish, find_gate_dates, judge_gates
@@ -72,6 +81,7 @@ __all__ = [
     "read_others",
     "read_plan",
     "read_scenario",
+    "require_joins",
     "run_basis",
     "run_plan",
     "run_ways",

@@ -17,7 +17,7 @@ from analysis.planning.changes import change_plan
 from analysis.planning.quantities import Floats, Quantity
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.worlds import DEFAULT_WORLDS, Worlds, run_plan
-from analysis.planning.worth import Worth, value_joiners
+from analysis.planning.worth import RequiredJoins, Worth, find_required_joins, value_joiners
 
 FILE = "scenario.yml"
 """How a community's plan is called, beside its settings."""
@@ -134,6 +134,11 @@ def run_basis(basis: Basis, *, seed: int, n: int = DEFAULT_WORLDS) -> Worlds:
 def value_basis(worlds: Worlds, basis: Basis, *, weeks: int = 52) -> Worth:
     """Return what one who joins costs and brings, along the curve on which the worlds' members aged."""
     return value_joiners(worlds, aging=basis.read_aging(), weeks=weeks)
+
+
+def require_joins(worlds: Worlds, basis: Basis) -> RequiredJoins:
+    """Return the joins a week that reach and hold each target on members, along the curve on which members aged."""
+    return find_required_joins(worlds, aging=basis.read_aging())
 
 
 def look_back(basis: Basis, then: Start, *, previous: str = "") -> Basis:

@@ -52,7 +52,7 @@ WAYS = {
     "variant": "level",
     **{"kind": "origin", "distribution": "shape", "reason": "reason"},
     **{"due": "date", "criticality": "of100", "over_budget": "pct", "cost_more": "signed", "quality": "evidence"},
-    **dict.fromkeys(("forecast", "best_week"), "n"),
+    **dict.fromkeys(("planned", "best_week"), "n"),
     "worth_figure": "worth_figure",
     **dict.fromkeys(("states", "unit", "base", "horizon", "direction", "source", "now", "then"), ""),
 }

@@ -115,7 +115,7 @@ def _draw_phase(
 ) -> None:
     """Write a phase's name, with a diamond where it opens in the middle of the worlds and the range of that."""
     middle = opened["p50"] if opened else np.inf
-    look = {"va": "center", "fontsize": 9.5, "color": colour}
+    look: dict[str, Any] = {"va": "center", "fontsize": 9.5, "color": colour}
     if opened and middle < EARLY * last:  # on the left there is no room: the name stands behind
         behind = (count_days(plan, min(opened["p90"], last)), y)
         axes.annotate(name, behind, xytext=(6, 0), textcoords="offset points", **look)
