@@ -78,6 +78,7 @@ bench: $(VENV)/.installed  ## Measure speed against named peers
 	$(BIN)/python tests/benchmarks/bench_risk.py
 	$(BIN)/python tests/benchmarks/bench_experiments.py
 	$(BIN)/python tests/benchmarks/bench_planning.py
+	$(BIN)/python tests/benchmarks/bench_reports.py
 
 browser: $(VENV)/.installed  ## Open every page of the sample's report in Chromium, at three widths, without a network
 ifdef UV

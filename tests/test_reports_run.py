@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -507,6 +508,18 @@ def test_progress_is_told_to_whoever_asks(project, report, monkeypatch):
     monkeypatch.setattr(run, "run_notebook", kernel)
     report(progress=lambda *event: seen.append(event), jobs=1)
     assert seen == [("00_quality", 1, 3), ("01_churn", 1, 3), ("02_tiers", 1, 3)]
+
+
+def test_what_took_longest_the_last_time_starts_first(project, report, kernel, monkeypatch):
+    seconds = {"00_quality": 3.0, "01_churn": 9.0, "02_tiers": 5.0}
+    monkeypatch.setattr(
+        run, "run_notebook", lambda job, **given: replace(kernel(job, **given), seconds=seconds[job.name])
+    )
+    report(jobs=1)
+    assert [job.name for job in kernel.jobs] == ALL
+    kernel.jobs.clear()
+    report(jobs=1, force=True)
+    assert [job.name for job in kernel.jobs] == ["01_churn", "02_tiers", "00_quality"]
 
 
 def test_a_kernel_that_died_is_tried_once_more_and_an_error_in_a_cell_is_not(project, report, kernel, monkeypatch):

@@ -14,6 +14,7 @@
 `actions`     what to do this week, from the claims
 `counted`     which reports still count somebody who was erased
 `audit`       subtracts what was published before: no small cell may be worked back
+`manifest`    how a run came about
 `reuse`       what has not changed is taken over
 `publish`     a finished folder appears at once, or not at all; `exchange` lets two folders change names in one step
 `history`     earlier runs: their list, and how long they stay

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,9 +25,10 @@ from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
 from analysis.reports import history, listing, pages, publish, render, reuse, shared
 from analysis.reports.alerts import Alert, find_alerts, find_unmatched
+from analysis.reports.manifest import describe_run
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
-from analysis.reports.results import dump, iso, versions, write_atomically
+from analysis.reports.results import dump, iso, write_atomically
 from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook, sweep
 
 _SETS = ".sets"  # where pages of further parameter sets write, apart from the notebook's own
@@ -208,7 +209,7 @@ def _execute(
     run: _Run, *, jobs: int | None, progress: OnCell | None
 ) -> Generator[tuple[Task, Job, Verdict], None, None]:
     """Run the notebooks behind which something has changed, some at a time, and hand each over as it ends."""
-    tasks = [task for task in run.plan.tasks if task.name not in run.unchanged]
+    tasks = _longest_first([task for task in run.plan.tasks if task.name not in run.unchanged], run.before)
     n_cores = os.cpu_count() or 1
     n_workers = max(1, min(jobs or n_cores, len(tasks)))
     stop = threading.Event()
@@ -223,6 +224,13 @@ def _execute(
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _longest_first(tasks: Sequence[Task], before: Path | None) -> list[Task]:
+    """Return tasks by how long they took the last time: what takes longest must not be what starts last."""
+    records = reuse.read_manifest(before).get("notebooks", ())
+    took = {record.get("notebook"): record.get("seconds") or 0.0 for record in records}
+    return sorted(tasks, key=lambda task: -took.get(task.name, 0.0))
 
 
 def _run_patiently(job: Job, *, stop: threading.Event, on_cell: OnCell | None) -> Verdict:
@@ -322,39 +330,8 @@ def _write_documents(run: _Run, fates: Sequence[Fate]) -> None:
     for own in run.stage.glob("*.results.json"):
         own.rename(run.stage / "notebooks" / own.name)
     pages.write_indexes(fates, run.stage, run.plan, run=run.id, day=run.day)
-    write_atomically(run.stage / pages.MANIFEST, dump(_manifest(run, fates)))
-
-
-def _manifest(run: _Run, fates: Sequence[Fate]) -> dict[str, Any]:
-    """Say how the run came about: no user, no machine, no absolute path, no value of a member."""
-    plan = run.plan
-    alerts = find_alerts(plan.order.thresholds, [claim for fate in fates for claim in fate.results])
-    return {
-        "run": run.id,
-        "key": plan.key,
-        "community": plan.community.community,
-        "configuration": plan.community.model_dump(mode="json"),
-        "first_day": iso(plan.window.first_day),
-        "as_of": iso(plan.window.as_of_day),
-        "started": run.started.isoformat(timespec="seconds"),
-        "ended": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "commit": plan.commit,
-        "versions": versions(),
-        "inputs": plan.window.inputs,
-        "locales": plan.locales,
-        "alerts": [asdict(alert) for alert in alerts],
-        "notebooks": [_fate_record(run, fate) for fate in fates],
-        "pages": pages.fingerprints(run.stage),
-    }
-
-
-def _fate_record(run: _Run, fate: Fate) -> dict[str, Any]:
-    names = ("notebook", "status", "cause", "seconds", "as_of_day", "run", "headline", "finding", "key", "unchanged")
-    task = next((task for task in run.plan.tasks if task.name == fate.notebook), None)
-    values = task.values if task else {}
-    if Path(str(values.get("community", ""))).is_absolute():
-        values["community"] = Path(values["community"]).name
-    return {name: getattr(fate, name) for name in names} | {"parameters": values}
+    told = describe_run(run.plan, fates, run=run.id, started=run.started, stage=run.stage)
+    write_atomically(run.stage / pages.MANIFEST, dump(told))
 
 
 @contextmanager
