@@ -146,6 +146,9 @@ class Runner:
     def wait(self) -> int:
         return int(self.process.stdout.readline())
 
+    def has_ended(self) -> bool:
+        return not psutil.pid_exists(self.pid)
+
     def kill(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
@@ -208,13 +211,18 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until(condition, *, seconds: float) -> bool:
+def wait_until(condition, *, seconds: float, pause: float = 0.2) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.2)
+        time.sleep(pause)
     return False
+
+
+def _await_publication(runner: Runner, reports: Path) -> None:
+    """Wait until a run has written its manifest and is about to change what readers see."""
+    wait_until(lambda: any(reports.glob(".staging-*/manifest.json")) or runner.has_ended(), seconds=300, pause=0.01)
 
 
 def drill(folder: Path, *, n_runs: int, light: bool, seed: int) -> str:
@@ -232,7 +240,11 @@ def drill(folder: Path, *, n_runs: int, light: bool, seed: int) -> str:
         with Reader(folder / "reports/demo/latest") as reader:
             for number in range(1, n_runs + 1):
                 runner.start(number)
-                time.sleep(rng.uniform(0, 1.1 * seconds))
+                if rng.random() < 0.5:  # at any moment, or while pages are being published
+                    time.sleep(rng.uniform(0, 1.1 * seconds))
+                else:
+                    _await_publication(runner, folder / "reports/demo")
+                    time.sleep(rng.uniform(0, 0.3))
                 number_of_signal = rng.choice((signal.SIGKILL, signal.SIGTERM))
                 with contextlib.suppress(ProcessLookupError):
                     runner.kill(number_of_signal)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.config import Community
@@ -74,7 +75,7 @@ def write_history(folder: Path, community: Community) -> None:
     """Write ``history.<locale>.html`` beside the runs, one page per language, with a link to every run that stays."""
     runs = list_runs(folder)
     for locale in labels.LOCALES:
-        cards = [_card(run, locale) for run in runs]
+        cards = [_card(run, locale, ZoneInfo(community.timezone)) for run in runs]
         other = next(other for other in labels.LOCALES if other != locale)
         frame = render.Frame(
             community=community.title_in(locale),
@@ -90,13 +91,15 @@ def write_history(folder: Path, community: Community) -> None:
         )
 
 
-def _card(run: Past, locale: str) -> dict[str, str]:
+def _card(run: Past, locale: str, zone: ZoneInfo) -> dict[str, str]:
     key = "page.history.failed" if run.n_failed else "page.history.whole"
     index = f"index.{locale}.html" if locale in run.locales else "index.html"
     return {
         "title": labels.text("page.history.run", locale, as_of=run.as_of_day),
         "href": f"{run.name}/{index}",
-        "headline": labels.text(key, locale, n=run.n_published, failed=run.n_failed, day=run.made.date()),
+        "headline": labels.text(
+            key, locale, n=run.n_published, failed=run.n_failed, day=run.made.astimezone(zone).date()
+        ),
         "status": "",
         "mark": "",
         "fate": "",
