@@ -350,7 +350,9 @@ def test_script_and_formula_in_names_arrive_inert_on_every_page(tmp_path: Path, 
     )
     assert run("report", file, "--into", tmp_path / "reports")[0] == 0
     pages = sorted((tmp_path / "reports/club/latest").glob("*.html"))
-    assert len(pages) == 2 * len(list((root / "notebooks").glob("*.ipynb"))) + 3  # and the index
+    assert (
+        len(pages) == 4 * len(list((root / "notebooks").glob("*.ipynb"))) + 3
+    )  # two editions in two languages, and the index
     for page in pages:
         live = Live(page.read_text("utf-8"))
         assert live.does == [], page.name
