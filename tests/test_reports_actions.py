@@ -81,6 +81,14 @@ def test_the_index_says_who_what_by_when_and_what_it_gains_before_any_report(loc
     assert labels.text("action.none", locale) in nothing
 
 
+def test_a_hostile_name_in_a_sentence_does_not_keep_the_whole_report_back():
+    hostile = "a\u202eb\u2066 <script>x</script>"
+    card = {"title": hostile, "href": "a.html", "headline": hostile, "status": "", "mark": "", "fate": "published"}
+    told = {"what": "Visit", "why": hostile, "who": "x", "by": "y", "gain": "z", "page": "01", "href": "a.html"}
+    frame = render.Frame(community="Demo", first_day=20000, as_of_day=20600)
+    assert gate.inspect_page(render.render_index([card], locale="en", frame=frame, actions=[told])) == ()
+
+
 def test_the_actions_are_kept_as_a_table():
     content = actions.write_csv(actions.choose_actions([GROUPS, FEED]), locales=("en", "zh"), day=DAY)
     first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))

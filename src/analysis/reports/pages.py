@@ -160,6 +160,7 @@ def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, d
         )
         told = describe_actions(to_do, locale=locale, day=day)
         told = [action | {"href": page_name(action["page"], locale)} for action in told]
+        told = [action | {"why": "" if gate.names_somebody(action["why"]) else action["why"]} for action in told]
         made = _made(plan, "", locale, run=run, day=day)
         html = render.render_index(cards, locale=locale, frame=frame, made=made, actions=told)
         gate.check_page(html, name=f"index.{locale}.html")
@@ -186,11 +187,11 @@ def _card(fate: Fate, locale: str) -> dict[str, str]:
     mark = ""
     if fate.status != "published":
         mark = labels.text(f"page.index.{fate.status}", locale, as_of=fate.as_of_day)
-    title = fate.title.get(locale, fate.notebook)
+    title, headline = fate.title.get(locale, fate.notebook), fate.headline.get(locale, "")
     return {
         "title": fate.notebook if gate.names_somebody(title) else title,
         "href": "" if fate.status == "failed" else page_name(fate.notebook, locale),
-        "headline": fate.headline.get(locale, ""),
+        "headline": "" if gate.names_somebody(headline) else headline,
         "status": fate.finding,
         "mark": mark,
         "fate": fate.status,

@@ -115,8 +115,14 @@ def render_index(
 
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     page = _page(frame, locale, title=title or labels.text("page.index.title", locale), made=made)
-    to_do = {} if actions is None else {"actions": list(actions)}
-    return environment.get_template("contents.html.j2").render(page=page | {"cards": list(cards)} | to_do)
+    to_do = {} if actions is None else {"actions": [_readable(action) for action in actions]}
+    cards = [_readable(card) for card in cards]
+    return environment.get_template("contents.html.j2").render(page=page | {"cards": cards} | to_do)
+
+
+def _readable(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts without characters that turn or hide them: sentences hold names from the data."""
+    return {name: HIDDEN.sub("", text) for name, text in texts.items()}
 
 
 def warm_up() -> None:
