@@ -15,7 +15,8 @@ from scipy import stats
 from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.experiments import Background, Design, check_split, estimate_power
-from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions, compare_ratios
+from analysis.experiments.adjusted import compare_adjusted
+from analysis.experiments.effects import compare_means, compare_proportions, compare_ratios
 from analysis.experiments.relative import relate
 from analysis.inference import adjust_holm
 from analysis.summaries import Metric, count_units

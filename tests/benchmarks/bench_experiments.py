@@ -134,7 +134,7 @@ def ours_by_member(path: Path) -> Callable[[], object]:
     import duckdb
     import narwhals as nw
 
-    from analysis.experiments.effects import compare_adjusted
+    from analysis.experiments.adjusted import compare_adjusted
     from analysis.summaries import Metric, count_units
 
     connection = duckdb.connect()
@@ -187,7 +187,7 @@ def bare_join(folder: Path) -> Callable[[], object]:
 
 
 def ours_long(folder: Path) -> Callable[[], object]:
-    from analysis.experiments.effects import compare_adjusted
+    from analysis.experiments.adjusted import compare_adjusted
     from analysis.summaries import count_outcomes
 
     tables = FileTables(folder)

@@ -8,20 +8,21 @@ module             holds
 =================  ===============================================================================
 ``design``         what was decided beforehand; ``records`` reads it, ``limits`` says what it allows
 ``effect``         the result that every estimator returns; ``relative`` its share of the control
-``effects``        members drawn one by one (``moments``: their sums); ``crossed``: their error by group
+``effects``        members drawn one by one (``moments``, ``welch``; ``adjusted``: CUPED); ``crossed``: their error by group
 ``grouped``        whole groups drawn: which figure decides, of ``clustered`` (``cr2``, ``groups``) and
                    ``randomise`` (``assignments``, ``differences``); ``pseudo``: staying as an outcome
 ``looks``          verdicts at planned looks, and intervals for any day (``boundaries``)
 ``guardrails``     several outcomes at once; ``segments``, ``forwhom`` for whom; ``robust``: tails
 ``checks``         arms and members as planned; ``missing`` outcomes; ``aftermath``: days and payouts
 ``verdict``        one outcome of one arm by the rule set beforehand; ``arms`` all of them together
-``answers``        the page's further questions
+``answers``        further questions of the page; ``staying``, ``worth``, ``reading`` (the looks), ``nexttime``
 ``money``          cost per success, net benefit, break-even (``costs``: with the effect, by unit)
 ``awards``         what can be said of a badge for which nobody drew lots
 ``power``          how many groups, or members, it takes; ``crywolf`` which method to believe
 =================  ===============================================================================
 """
 
+from analysis.experiments.adjusted import Adjusted, compare_adjusted
 from analysis.experiments.aftermath import (
     Aftermath,
     Novelty,
@@ -32,23 +33,12 @@ from analysis.experiments.aftermath import (
     count_bursts,
 )
 from analysis.experiments.answers import (
-    Between,
-    Money,
-    NextTime,
-    Staying,
-    Trace,
     check_drawing,
     check_outcomes,
-    cry_wolf,
-    estimate_money,
     estimate_others,
     estimate_payouts,
-    estimate_staying,
     follow_days,
     guard,
-    plan_next,
-    read_between,
-    trace_looks,
 )
 from analysis.experiments.arms import Arm, Arms, Lead, judge_arms, list_primaries, share_alpha, take_lead
 from analysis.experiments.awards import Award, compare_award
@@ -68,14 +58,7 @@ from analysis.experiments.crossed import compare_members_by_group, estimate_mome
 from analysis.experiments.crywolf import FalseAlarms, estimate_false_alarms, use_pre_period
 from analysis.experiments.design import Design, Guardrail
 from analysis.experiments.effect import Effect
-from analysis.experiments.effects import (
-    Adjusted,
-    compare_adjusted,
-    compare_means,
-    compare_proportions,
-    compare_ranks,
-    compare_ratios,
-)
+from analysis.experiments.effects import compare_means, compare_proportions, compare_ranks, compare_ratios
 from analysis.experiments.forwhom import ForWhom, compare_for_whom
 from analysis.experiments.grouped import GroupComparison, compare_groups
 from analysis.experiments.groups import Groups, Likeness, estimate_icc, take_groups
@@ -100,6 +83,7 @@ from analysis.experiments.money import (
     estimate_cost_per_outcome,
     estimate_net_benefit,
 )
+from analysis.experiments.nexttime import NextTime, cry_wolf, plan_next
 from analysis.experiments.power import (
     Background,
     Needed,
@@ -111,10 +95,13 @@ from analysis.experiments.power import (
 )
 from analysis.experiments.pseudo import sum_pseudo_values
 from analysis.experiments.randomise import Randomisation, compare_randomised
+from analysis.experiments.reading import Between, Trace, read_between, trace_looks
 from analysis.experiments.records import read_design
 from analysis.experiments.robust import Robust, compare_robust
 from analysis.experiments.segments import Segments, compare_segments
+from analysis.experiments.staying import Staying, estimate_staying
 from analysis.experiments.verdict import Estimates, Verdict, estimate_effects, judge
+from analysis.experiments.worth import Money, estimate_money
 
 __all__ = [
     "Adjusted",

@@ -7,8 +7,7 @@ plain comparison. Groups that were drawn as a whole are refused here and belong 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from math import inf, nan, sqrt
 from typing import Any
 
@@ -19,8 +18,9 @@ from scipy import stats
 
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.experiments.effect import Effect, Estimand
-from analysis.experiments.moments import Sums, add_up, check_spread, spread, take_arms
+from analysis.experiments.moments import Sums, check_spread, take_arms
 from analysis.experiments.relative import METHOD, relate
+from analysis.experiments.welch import Part, compare_parts, take_part, take_ratio
 
 Floats = NDArray[np.floating[Any]]
 
@@ -65,8 +65,8 @@ def compare_means(
     """
     arms = take_arms(units, metric=metric, control=control, treatment=treatment)
     check_spread(arms, metric=metric)
-    return _compare(
-        [_part(arm, arms) for arm in arms], arms=arms, metric=metric, estimand=estimand, confidence=confidence
+    return compare_parts(
+        [take_part(arm, arms) for arm in arms], arms=arms, metric=metric, estimand=estimand, confidence=confidence
     )
 
 
@@ -161,9 +161,9 @@ def compare_ratios(
     Deng, Knoblich & Lu (2018), KDD 18:233. Exactly Welch's test on members' y linearised about their arm's ratio R:
     R + (y − R d) / d̄.
     """
-    arms = _take_ratio(units, metric=metric, control=control, treatment=treatment)
-    return _compare(
-        [_part(arm, arms) for arm in arms], arms=arms, metric=metric, estimand="ratio", confidence=confidence
+    arms = take_ratio(units, metric=metric, control=control, treatment=treatment)
+    return compare_parts(
+        [take_part(arm, arms) for arm in arms], arms=arms, metric=metric, estimand="ratio", confidence=confidence
     )
 
 
@@ -196,151 +196,19 @@ def compare_ranks(
     spread, and it has an interval.
     """
     arms = tuple(arm.pool() for arm in take_arms(units, metric=metric, control=control, treatment=treatment))
-    parts = [_part(arm, (arm, arm)) for arm in arms]
+    parts = [take_part(arm, (arm, arm)) for arm in arms]
     if not sum(part.pieces.sum() for part in parts) > 0:
         if parts[1].mean in (0.0, 1.0):
             return _without_error(parts, arms, metric=metric, confidence=confidence)
         raise RefusedAnalysis(RefusalCode.CONSTANT_METRIC, {"metric": metric})
-    effect = _compare(parts, arms=arms, metric=metric, estimand="probability_index", confidence=confidence)
+    effect = compare_parts(parts, arms=arms, metric=metric, estimand="probability_index", confidence=confidence)
     method = "probability of doing better, Brunner-Munzel"
     return replace(
         effect, relative=nan, relative_low=nan, relative_high=nan, relative_method="", method=method, warnings=()
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Adjusted:
-    """An effect adjusted for figures from before the experiment, and the same without.
-
-    Parameters
-    ----------
-    effect, unadjusted
-        With and without; both aim at the same effect, the first more narrowly.
-    theta
-        Slope of the outcome on the figure before.
-    variance_kept
-        Variance of the adjusted estimate over that of the unadjusted: 0.4 is worth two and a half times the members.
-    """
-
-    effect: Effect
-    unadjusted: Effect
-    theta: float
-    variance_kept: float
-
-
-def compare_adjusted(
-    units: pd.DataFrame,
-    *,
-    metric: str,
-    control: str,
-    treatment: str,
-    estimand: Estimand = "average_member",
-    confidence: float = 0.95,
-) -> Adjusted:
-    """Compare means, or ratios, adjusted for each member's figure before the experiment (CUPED).
-
-    Parameters
-    ----------
-    units, metric, control, treatment, confidence
-        As in :func:`compare_means`, with the sums of the figure before. Strata are pooled.
-    estimand
-        ``ratio`` adjusts the linearised ratio.
-
-    Raises
-    ------
-    RefusedAnalysis
-        As :func:`compare_means` and :func:`compare_ratios`; ``NO_PRE_PERIOD`` where there is no figure before, or all
-        members have the same.
-
-    Notes
-    -----
-    Deng, Xu, Kohavi & Walker (2013), WSDM 13:123. One slope θ from both arms together, so that the adjustment cannot
-    know the arms; the reference stays Welch's.
-    """
-    is_ratio = estimand == "ratio"
-    take = _take_ratio if is_ratio else take_arms
-    arms = tuple(arm.pool() for arm in take(units, metric=metric, control=control, treatment=treatment))
-    theta, mean = _find_slope(units, metric=metric, arms=(arms[0], arms[1]), is_ratio=is_ratio)
-    plain = [_part(arm, (arm, arm)) for arm in arms]
-    adjusted = [_adjust(arm, theta=theta, mean=mean) for arm in arms]
-    check_spread((adjusted[0], adjusted[1]), metric=metric)
-    compare = partial(_compare, arms=arms, metric=metric, estimand=estimand, confidence=confidence)
-    unadjusted = compare(plain)
-    effect = compare([_part(arm, (arm, arm)) for arm in adjusted], beside=", CUPED with one slope")
-    kept = effect.std_error**2 / unadjusted.std_error**2
-    return Adjusted(effect=effect, unadjusted=unadjusted, theta=theta, variance_kept=kept)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Part:
-    """One arm's figure; its variance is the sum of ``pieces``, each on its own degrees of freedom."""
-
-    mean: float
-    pieces: Floats
-    df: Floats
-
-
-def _part(arm: Sums, arms: tuple[Sums, ...] | list[Sums]) -> _Part:
-    """Return the mean of an arm over strata, weighed by the members of all arms in them."""
-    size = np.sum([each.n for each in arms], axis=0)
-    weight = size / size.sum()
-    variance = np.maximum(arm.variance, 0.0)
-    return _Part(mean=float(weight @ arm.mean), pieces=weight**2 * variance / arm.n, df=arm.n - 1)
-
-
-def _compare(
-    parts: list[_Part],
-    *,
-    arms: tuple[Sums, ...],
-    metric: str,
-    estimand: Estimand,
-    confidence: float,
-    beside: str = "",
-) -> Effect:
-    """Return the difference of two parts, with Welch's and Satterthwaite's reference."""
-    control, treatment = parts
-    variance = float(control.pieces.sum() + treatment.pieces.sum())
-    error, estimate = sqrt(variance), treatment.mean - control.mean
-    df = _satterthwaite(parts, scale=(1.0, 1.0))
-    quantile = float(stats.t.ppf((1 + confidence) / 2, df))
-    # The log of a mean has its variance over the squared mean, and so other degrees of freedom.
-    above = control.mean > 0 and treatment.mean > 0
-    log_df = _satterthwaite(parts, scale=(control.mean, treatment.mean)) if above else df
-    change = relate(
-        control.mean,
-        treatment.mean,
-        variance_control=float(control.pieces.sum()),
-        variance_treatment=float(treatment.pieces.sum()),
-        quantile=float(stats.t.ppf((1 + confidence) / 2, log_df)),
-    )
-    what = "ratio of sums, delta method" if estimand == "ratio" else "difference of means"
-    within = f"{what} within {len(arms[0].n)} strata" if len(arms[0].n) > 1 and not beside else what
-    return Effect(
-        metric=metric,
-        estimand=estimand,
-        control=arms[0].name,
-        treatment=arms[1].name,
-        mean_control=control.mean,
-        mean_treatment=treatment.mean,
-        estimate=estimate,
-        std_error=error,
-        df=df,
-        ci_low=estimate - quantile * error,
-        ci_high=estimate + quantile * error,
-        relative=change.estimate,
-        relative_low=change.ci_low,
-        relative_high=change.ci_high,
-        relative_method=METHOD,
-        p_value=float(2 * stats.t.sf(abs(estimate) / error, df)),
-        confidence=confidence,
-        n_control=int(arms[0].n.sum()),
-        n_treatment=int(arms[1].n.sum()),
-        method=f"{within}{beside}, Welch",
-        warnings=change.warnings,
-    )
-
-
-def _without_error(parts: list[_Part], arms: tuple[Sums, ...], *, metric: str, confidence: float) -> Effect:
+def _without_error(parts: list[Part], arms: tuple[Sums, ...], *, metric: str, confidence: float) -> Effect:
     """Return the effect by rank of arms that do not overlap."""
     return Effect(
         metric=metric,
@@ -357,12 +225,6 @@ def _without_error(parts: list[_Part], arms: tuple[Sums, ...], *, metric: str, c
     )
 
 
-def _satterthwaite(parts: list[_Part], *, scale: tuple[float, float]) -> float:
-    pieces = np.concatenate([part.pieces / by**2 for part, by in zip(parts, scale, strict=True)])
-    df = np.concatenate([part.df for part in parts])
-    return float(pieces.sum() ** 2 / (pieces**2 / df).sum())
-
-
 def _newcombe(share: Floats, n: Floats, quantile: float) -> tuple[float, float]:
     """Return the hybrid score interval of share[1] − share[0]: Wilson's limits of each, their distances squared and added."""
     middle = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
@@ -371,47 +233,3 @@ def _newcombe(share: Floats, n: Floats, quantile: float) -> tuple[float, float]:
     below = sqrt((share[1] - low[1]) ** 2 + (high[0] - share[0]) ** 2)
     above = sqrt((high[1] - share[1]) ** 2 + (share[0] - low[0]) ** 2)
     return float(estimate - below), float(estimate + above)
-
-
-def _take_ratio(units: pd.DataFrame, *, metric: str, control: str, treatment: str) -> tuple[Sums, Sums]:
-    """Return the arms with y linearised about their own ratio, their strata pooled."""
-    arms = tuple(arm.pool() for arm in take_arms(units, metric=metric, control=control, treatment=treatment))
-    for arm in arms:
-        if not arm.sum_d[0] > 0:
-            raise RefusedAnalysis(RefusalCode.NO_OUTCOMES, {"metric": metric, "arm": arm.name})
-    first, second = (_linearise(arm, about=arm) for arm in arms)
-    check_spread((first, second), metric=metric)
-    return first, second
-
-
-def _linearise(arm: Sums, *, about: Sums) -> Sums:
-    """Return the sums of R + (y − R d) / d̄, with R and d̄ of ``about``."""
-    ratio, size = about.sum_y / about.sum_d, about.sum_d / about.n
-    rest = (arm.sum_y - ratio * arm.sum_d) / size
-    squares = (arm.sum_yy - 2 * ratio * arm.sum_yd + ratio**2 * arm.sum_dd) / size**2
-    return replace(
-        arm,
-        sum_y=arm.n * ratio + rest,
-        sum_yy=arm.n * ratio**2 + 2 * ratio * rest + squares,
-        sum_yx=ratio * arm.sum_x + (arm.sum_yx - ratio * arm.sum_dx) / size,
-    )
-
-
-def _find_slope(units: pd.DataFrame, *, metric: str, arms: tuple[Sums, Sums], is_ratio: bool) -> tuple[float, float]:
-    """Return the slope of y on x over both arms together, and the mean of x."""
-    control, treatment = (arm.name for arm in arms)
-    every = add_up(*take_arms(units, metric=metric, control=control, treatment=treatment))
-    if is_ratio:
-        every = _linearise(every, about=every)
-    variance = float(spread(every.n, every.sum_x, every.sum_x, every.sum_xx)[0])
-    mean = float(every.sum_x[0] / every.n[0])
-    if not variance > 1e-13 * mean**2:
-        raise RefusedAnalysis(RefusalCode.NO_PRE_PERIOD, {"metric": metric})
-    return float(spread(every.n, every.sum_y, every.sum_x, every.sum_yx)[0]) / variance, mean
-
-
-def _adjust(arm: Sums, *, theta: float, mean: float) -> Sums:
-    """Return the sums of y − θ (x − x̄)."""
-    away, crossed = arm.sum_x - arm.n * mean, arm.sum_yx - mean * arm.sum_y
-    squares = arm.sum_xx - 2 * mean * arm.sum_x + arm.n * mean**2
-    return replace(arm, sum_y=arm.sum_y - theta * away, sum_yy=arm.sum_yy - 2 * theta * crossed + theta**2 * squares)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import RefusalCode, RefusedAnalysis, attempt
+from analysis.experiments.adjusted import compare_adjusted
 from analysis.experiments.design import Design, Direction
 from analysis.experiments.effect import Effect
-from analysis.experiments.effects import compare_adjusted, compare_means, compare_proportions, compare_ratios
+from analysis.experiments.effects import compare_means, compare_proportions, compare_ratios
 from analysis.experiments.grouped import GroupComparison, compare_groups
 from analysis.experiments.limits import check_design
 from analysis.experiments.looks import Looks, find_look, judge_looks, plan_shares, record_look

@@ -27,12 +27,13 @@ from analysis.summaries.counts import (
     count_stays,
     list_present,
 )
-from analysis.summaries.experiments import UNITS, Metric, count_outcomes, count_units, join_outcomes
+from analysis.summaries.experiments import UNITS, Metric, count_units
 from analysis.summaries.heavy import HeavyCounts, count_heavy, count_ranks, count_winsorised, find_caps
 from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention, find_kept
 from analysis.summaries.intervals import count_looks
 from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_landmark
 from analysis.summaries.models import ModelCounts, count_models
+from analysis.summaries.outcomes import count_outcomes, join_outcomes
 from analysis.summaries.persons import list_groupings
 from analysis.summaries.plan import PlanCounts, count_plan, count_plans
 from analysis.summaries.quality import QualityCounts, count_quality

@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.summaries.assignments import UNIT_KEYS, read_assignments
-from analysis.summaries.experiments import Metric, count_outcomes, count_units, join_outcomes
+from analysis.summaries.experiments import Metric, count_units
+from analysis.summaries.outcomes import count_outcomes, join_outcomes
 from analysis.summaries.tables import Tables
 
 

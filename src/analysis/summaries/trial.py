@@ -14,9 +14,10 @@ from analysis.errors import RefusalCode, RefusedAnalysis, attempt
 from analysis.summaries.assignments import check_assignments, count_assigned, count_both_arms, count_later_joiners
 from analysis.summaries.awards import AwardCounts, count_award
 from analysis.summaries.costs import count_members_with_costs, count_with_costs
-from analysis.summaries.experiments import Metric, count_outcomes, count_units, join_outcomes
+from analysis.summaries.experiments import Metric, count_units
 from analysis.summaries.heavy import HeavyCounts, count_heavy
 from analysis.summaries.incentives import count_days, count_exits, count_invited, count_retention, find_kept
+from analysis.summaries.outcomes import count_outcomes, join_outcomes
 from analysis.summaries.rewound import Rewound
 from analysis.summaries.segments import SegmentCounts, count_segments, read_segments
 from analysis.summaries.stays import find_followup_end
