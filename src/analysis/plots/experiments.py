@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from analysis import labels
 from analysis.curves import estimate_at
@@ -118,7 +119,9 @@ def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> 
     axes.set_ylim(max(0.0, np.floor(10 * lowest) / 10), 1.0)
     if np.isfinite(staying.ends_day):
         axes.axvline(staying.ends_day, color=MUTED, linewidth=1, linestyle="--")
-        axes.text(staying.ends_day, 1.0, " " + labels.text("figure.staying.ends", locale), color=MUTED, va="top")
+        ends, low = " " + labels.text("figure.staying.ends", locale), axes.get_xaxis_transform()
+        axes.text(staying.ends_day, 0.02, ends, color=MUTED, va="bottom", transform=low)
+    axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(lambda value, _: labels.write(value, "of100", locale))
     axes.set_xlabel(labels.text("figure.staying.x", locale))
     axes.set_title(labels.text("figure.staying.title", locale))
