@@ -251,11 +251,11 @@ def drill(folder: Path, *, n_runs: int, light: bool, seed: int) -> str:
                 code = runner.wait()
                 n_ended += code == 0
                 assert code in (0, -number_of_signal, 128 + number_of_signal), code
-                assert wait_until(lambda: not processes_of(folder), seconds=30), processes_of(folder)
+                assert wait_until(lambda: not processes_of(folder), seconds=60), processes_of(folder)
         assert reader.faults == []
         runner.start(n_runs + 1)
         assert runner.wait() == 0, "the next run"
-    assert wait_until(lambda: not list(folder.glob("nb-*")), seconds=10)
+    assert wait_until(lambda: not list(folder.glob("nb-*")), seconds=30)
     left = {path.name for path in (folder / "reports/demo").iterdir() if path.name.startswith(".")}
     assert left <= {".lock", ".latest-before", ".fingerprints.json"}, left
     assert reader.n_reads > n_runs

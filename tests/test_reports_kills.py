@@ -36,10 +36,10 @@ def test_each_signal_that_ends_a_runner_has_its_exit_code(project):
     with Runner(project, light=True) as runner:
         for number in (signal.SIGINT, signal.SIGHUP):
             runner.start(4711)  # lasts
-            assert wait_until(lambda: any(p.name() == "sleep" for p in processes_of(project)), seconds=30)
+            assert wait_until(lambda: any(p.name() == "sleep" for p in processes_of(project)), seconds=120)
             runner.kill(number)
             assert runner.wait() == 128 + number
-            assert wait_until(lambda: not processes_of(project), seconds=10)
+            assert wait_until(lambda: not processes_of(project), seconds=60)
     assert not (project / "reports/demo/latest").exists()
     assert [path.name for path in (project / "reports/demo").iterdir()] == [".lock"]
 
