@@ -63,7 +63,7 @@ golden: $(VENV)/.installed  ## Take the sample run as the one to compare with (s
 lock:  ## Lock the versions again, with hashes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--no-annotate --python-version 3.11 --extra test pyproject.toml -o constraints.txt
-	grep -A9 '^browser = ' pyproject.toml | grep -o '"[^"]*"' | tr -d '"' | uv pip compile --quiet --universal --generate-hashes \
+	sed -n '/^browser = /,/^]/p' pyproject.toml | grep -o '"[^"]*"' | tr -d '"' | uv pip compile --quiet --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 - -o tests/browser/requirements.txt
 
 simulations: $(VENV)/.installed  ## Run the long simulations
