@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 import yaml
 
 from analysis.planning import worlds as module
+from analysis.planning.people import Flow, split
 from analysis.planning.scenario import Scenario
 from analysis.planning.worlds import run_plan
 from planning_cases import SURE, forever, known, plan
@@ -57,6 +61,36 @@ def test_any_number_of_threads_gives_the_same(monkeypatch: pytest.MonkeyPatch):
 
 
 ONE_OPS = {"ops": {"people": 1}}
+
+
+DIGEST = """
+import hashlib, os
+from pathlib import Path
+from analysis.planning.aging import Aging
+from analysis.planning.scenario import read_scenario
+from analysis.planning.worlds import run_plan
+import numpy as np
+aging = Aging(first=0.1, steps=np.full(99, 0.02), band=np.zeros(99, int), spread=np.full(1, 0.1), known_weeks=99)
+worlds = run_plan(read_scenario(Path("data/sample/scenario.yml")), seed=1, n=5_000, aging=aging)
+parts = [worlds.end, *(worlds.series[name] for name in sorted(worlds.series))]
+found = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+"""
+
+
+def test_numpy_on_other_numbers_of_threads_gives_the_same(root: Path, monkeypatch: pytest.MonkeyPatch):
+    """The bundled plan with its correlations, in another process whose libraries may use four threads: the same bytes."""
+    monkeypatch.chdir(root)
+    here: dict[str, Any] = {}
+    exec(DIGEST, here)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
+    told = subprocess.run(
+        [sys.executable, "-c", DIGEST + "print(found)"],
+        env={**os.environ, **threads},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == here["found"]
 
 
 def test_of_two_gates_in_one_week_the_earlier_gets_the_people():
@@ -171,6 +205,22 @@ def test_a_gate_holds_until_its_conditions_do():
     assert (found.held["g", "0"][0], found.held["g", "1"][0]) == (4, 0)
     dear = run_plan(plan(**base, roles={"ops": {"people": 1, "weekly_cost": 30}}), seed=1, n=2, aging=forever())
     assert np.isinf(dear.opened["two"]).all()
+
+
+def test_a_gate_whose_condition_holds_before_the_start_opens_with_it():
+    gate = {"g": {"opens": "two", "when": [{"metric": "members", "at_least": 5}]}}
+    found = run_plan(plan(members_now=10, phases={"two": {}}, gates=gate), seed=1, n=2, aging=forever())
+    assert found.opened["two"].tolist() == [0, 0]
+
+
+def test_joiners_of_two_hazards_are_split_into_just_these():
+    """30 at 0.5, all active, half of whom buy, and 70 at 2, none of them: quadrature with two points gives them back."""
+    n, ratio, active = np.array([30.0, 70.0]), np.array([0.5, 2.0]), np.array([1.0, 0.0])
+    sums = [n, n * ratio, n * ratio**2, n * ratio**3, n * active, n * active * ratio]
+    sums += [n * active / 2, n * active * ratio / 2]
+    kinds = split(Flow(*(np.array([part.sum()]) for part in sums)))
+    found = [part[:, 0].tolist() for part in kinds]
+    assert found == [pytest.approx(each) for each in ([0.3, 0.7], [0.5, 2.0], [1.0, 0.0], [0.5, 0.0])]
 
 
 def test_slow_answers_raise_the_hazard():

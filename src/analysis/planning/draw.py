@@ -128,8 +128,10 @@ def correlate(scores: Floats, *, ranks: Floats) -> Floats:
     if len(scores) < 2:  # one world has no ranks
         return scores
     wanted = np.linalg.cholesky(_lift(2 * np.sin(np.pi * ranks / 6)))
-    found = np.linalg.cholesky(_lift(np.asarray(np.corrcoef(scores, rowvar=False))))
-    target = scores @ np.linalg.solve(found, np.eye(len(ranks))).T @ wanted.T
+    # Rounded and without BLAS, whose order of adding up depends on the number of threads.
+    found = np.linalg.cholesky(_lift(np.asarray(np.corrcoef(scores, rowvar=False)).round(12)))
+    mixed = np.linalg.solve(found, np.eye(len(ranks))).T @ wanted.T
+    target = np.einsum("nk,kj->nj", scores, mixed)
     order = target.argsort(axis=0, kind="stable")
     linked = np.empty_like(scores)
     np.put_along_axis(linked, order, np.sort(scores, axis=0), axis=0)
