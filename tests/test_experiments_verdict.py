@@ -24,6 +24,7 @@ from analysis.experiments import (
     estimate_effects,
     estimate_money,
     estimate_others,
+    estimate_staying,
     follow_days,
     judge,
     plan_boundaries,
@@ -31,6 +32,7 @@ from analysis.experiments import (
 )
 from analysis.summaries import count_trial, find_experiment
 from analysis.summaries.experiments import arrange
+from counting import draw_communities
 from memory_tables import MemoryTables
 
 BY_GROUP = Design(
@@ -197,6 +199,16 @@ def test_money_uses_the_degrees_of_freedom_of_the_groups():
     assert money.benefit.estimate == pytest.approx(50 * found.groups.average_member.estimate - 2.0)
     dearer = estimate_money(units(), found=found, verdict=verdict, design=BY_GROUP, value=10.0)
     assert dearer.benefit.value == 10.0
+
+
+def test_staying_is_compared_up_to_the_day_on_which_the_experiment_stops():
+    """Watched for longer than the 40 days from start to stop; without a stop as long as both arms were."""
+    counts = draw_communities(np.random.default_rng(0), n_groups=12, frailty_sd=0.3)
+    arms = counts["kind"].map({0: "control", 1: "incentive"})
+    counts = counts.assign(variant=arms, unit_id=counts["group"], stratum="")
+    watched = int(counts.groupby("variant")["duration_days"].max().min())
+    assert estimate_staying(counts, design=BY_GROUP).horizon_days == 40 < watched
+    assert estimate_staying(counts, design=replace(BY_GROUP, stop_day=None)).horizon_days == watched
 
 
 def test_a_lift_below_zero_has_no_price_but_a_loss():
