@@ -226,6 +226,7 @@ def list_incentive_tiles(
     verdict: Verdict | RefusedAnalysis,
     money: Money | RefusedAnalysis,
     design: Design | RefusedAnalysis,
+    read_day: int | RefusedAnalysis | None = None,
 ) -> tuple[Tile, ...]:
     """Return at most seven key figures: effect, low, high, cost per extra member, its upper bound, groups, next look."""
     cost = money if isinstance(money, RefusedAnalysis) else money.per_outcome
@@ -233,7 +234,7 @@ def list_incentive_tiles(
     by_group = not isinstance(verdict, RefusedAnalysis) and verdict.effect.groups_control > 0
     said = {} if isinstance(money, RefusedAnalysis) else _price(money)
     return list_known(
-        make_tile("incentive_effect", verdict, lambda it: _what(it, design)),
+        make_tile("incentive_effect", verdict, lambda it: _what(it, design, read_day)),
         make_tile("incentive_low", verdict, lambda it: {"value": _tell(it.ci_low, it)}),
         make_tile("incentive_high", verdict, lambda it: {"value": _tell(it.ci_high, it)}),
         make_tile("incentive_cost", cost, lambda it: {"cost": it.estimate}, **said),
@@ -243,13 +244,12 @@ def list_incentive_tiles(
     )
 
 
-def _what(verdict: Verdict, design: Design | RefusedAnalysis) -> dict[str, object]:
+def _what(
+    verdict: Verdict, design: Design | RefusedAnalysis, read_day: int | RefusedAnalysis | None
+) -> dict[str, object]:
+    day = read_day if isinstance(read_day, int) else verdict.day
     kind = "stay" if verdict.effect.metric == STILL_HERE else "share" if verdict.is_share else "figure"
-    when = (
-        labels.both("incentive.when.unsaid")
-        if isinstance(design, RefusedAnalysis)
-        else tell_when(design, day=verdict.day)
-    )
+    when = labels.both("incentive.when.unsaid") if isinstance(design, RefusedAnalysis) else tell_when(design, day=day)
     said = {locale: text.strip(" ，") for locale, text in when.items()}
     return {"value": _tell(verdict.estimate, verdict), "what": labels.both(f"incentive.what.{kind}"), "when": said}
 

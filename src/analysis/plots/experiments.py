@@ -117,7 +117,7 @@ def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> 
         axes.fill_between(days, lines[1], lines[2], step="post", color=colour, alpha=0.13, linewidth=0)
     lowest = table.loc[table["day"] <= horizon, "ci_low"].min()
     axes.set_ylim(max(0.0, np.floor(10 * lowest) / 10), 1.0)
-    if np.isfinite(staying.ends_day):
+    if staying.ends_day <= horizon:
         axes.axvline(staying.ends_day, color=MUTED, linewidth=1, linestyle="--")
         ends, low = " " + labels.text("figure.staying.ends", locale), axes.get_xaxis_transform()
         axes.text(staying.ends_day, 0.02, ends, color=MUTED, va="bottom", transform=low)
