@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,3 +150,9 @@ def test_planned_power_is_reached_quickly():
     shifted = total + 0.12 * size * treated
     reached = np.mean(find_p_values(size, shifted, shifted, treated=treated)["cr2"] <= 0.05)
     assert estimate_power(known, effect=0.12, n_control=15, n_treatment=15) == pytest.approx(reached, abs=0.04)
+
+
+@pytest.mark.parametrize(("control", "treatment", "needed"), [(0.20, 0.47, 47), (0.42, 0.32, 365), (0.12, 0.15, 2036)])
+def test_the_figures_of_the_two_source_documents(control: float, treatment: float, needed: int):
+    """Research on planning, §5: members in each arm for 80 % power at 5 % two-sided."""
+    assert math.ceil(estimate_members_needed(rate_control=control, rate_treatment=treatment)) == needed
