@@ -89,9 +89,9 @@ def judge(
         ("target", asked, truth.read(target.metric, week)),
     ):
         low, high = find_quantiles(forecast, levels=(0.1, 0.9))
-        ties = (forecast == came).sum()
+        ties = (forecast == came).sum()  # plans that end with the horizon: which of equals comes first is drawn
         row[f"rank_{name}"] = ((forecast < came).sum() + rng.random() * (ties + 1)) / (draws + 1)
-        row[f"inside_{name}"] = low <= came <= high
+        row[f"inside_{name}"] = 0.1 <= row[f"rank_{name}"] <= 0.9
         row[f"known_{name}"] = bool(low == high)
     row["chance"] = ((asked >= target.at_least).sum() + 0.5) / (draws + 1)
     row["hit"] = truth.read(target.metric, week) >= target.at_least
