@@ -64,6 +64,19 @@ def test_inputs_are_tables_ledger_and_settings_by_name(tmp_path):
     assert sorted(signs) == ["community.yml", "imports.json", "members.parquet", "scenario.yml"]
 
 
+def test_files_that_parameters_name_are_inputs_too(tmp_path):
+    for name in ("then.yml", "other.yml"):
+        (tmp_path / name).write_text(name)
+    values = {"previous": "then.yml", "beside": ["other.yml", "nowhere.yml"], "k": 30, "community": "then.yml"}
+    fingerprints = key.Fingerprints(tmp_path / "memory.json")
+    signs = key.sign_named(values, fingerprints, root=tmp_path)
+    assert sorted(signs) == ["other.yml", "then.yml"]
+    (tmp_path / "other.yml").write_text("otter.yml")
+    again = key.sign_named(values, fingerprints, root=tmp_path)
+    assert [again[name] == signs[name] for name in sorted(signs)] == [False, True]
+    assert key.sign_named({"community": "then.yml"}, fingerprints, root=tmp_path) == {}
+
+
 def sign(tmp_path, *, source="x = 1", **changes):
     notebook = tmp_path / "n.ipynb"
     notebook.write_text(json.dumps({"cells": [{"cell_type": "code", "source": source, "metadata": {}}]}))

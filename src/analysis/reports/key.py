@@ -23,6 +23,8 @@ from analysis.reports.results import dump, write_atomically
 MEMORY = ".fingerprints.json"
 """Where a community's reports remember the hashes of its tables."""
 
+_NAMED = (".yml", ".yaml")
+
 _SETTLED = 2_000_000_000  # a file changed again within this time may keep size and time of change [ns]
 
 
@@ -75,7 +77,7 @@ def sign_task(
     values
         Every parameter that it will get, defaults too.
     inputs
-        Hash by name of every file that it may read, see :func:`sign_inputs`.
+        Hash by name of every file that it may read, see :func:`sign_inputs` and :func:`sign_named`.
     """
     content = {
         "source": _source_of(notebook),
@@ -95,6 +97,20 @@ def sign_inputs(community: Community, fingerprints: Fingerprints) -> dict[str, s
     files = [path for path in sorted(tables.iterdir()) if path.is_file()] if tables.is_dir() else []
     settings = [*community.path.parent.glob("*.yml"), *community.path.parent.glob("*.yaml")]
     return {path.name: fingerprints.of(path) for path in [*files, *sorted(settings)]}
+
+
+def sign_named(values: Mapping[str, Any], fingerprints: Fingerprints, *, root: Path) -> dict[str, str]:
+    """Return the hash of every file that a parameter names, such as a scenario that stands elsewhere.
+
+    Parameters
+    ----------
+    root
+        Where a notebook runs; relative paths start there.
+    """
+    given = [value for name, value in values.items() if name != "community"]
+    told = [one for value in given for one in (value if isinstance(value, list) else [value])]
+    names = sorted({one for one in told if isinstance(one, str) and one.lower().endswith(_NAMED)})
+    return {name: fingerprints.of(root / name) for name in names if (root / name).is_file()}
 
 
 @cache

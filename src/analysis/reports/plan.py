@@ -167,7 +167,7 @@ def make_plan(  # noqa: PLR0913 - one for each way of choosing
         community=community,
         window=window,
         root=root,
-        tasks=_sign([task for task in tasks if task.notebook in chosen], community, fingerprints, locales),
+        tasks=_sign([task for task in tasks if task.notebook in chosen], community, fingerprints, locales, root=root),
         others=tuple(task for task in tasks if task.notebook not in chosen),
         locales=tuple(locales),
         fingerprints=fingerprints,
@@ -224,12 +224,13 @@ def _title(name: str, page: ParameterSet) -> dict[str, str]:
 
 
 def _sign(
-    tasks: Sequence[Task], community: Community, fingerprints: key.Fingerprints, locales: Sequence[str]
+    tasks: Sequence[Task], community: Community, fingerprints: key.Fingerprints, locales: Sequence[str], *, root: Path
 ) -> tuple[Task, ...]:
     inputs = key.sign_inputs(community, fingerprints)
 
     def sign(task: Task) -> str:
-        return key.sign_task(task.notebook, task.values, community=community, inputs=inputs, locales=locales)
+        named = key.sign_named(task.values, fingerprints, root=root)
+        return key.sign_task(task.notebook, task.values, community=community, inputs=inputs | named, locales=locales)
 
     return tuple(replace(task, key=sign(task)) for task in tasks)
 
