@@ -78,6 +78,7 @@ def test_two_arms_share_the_chance_of_a_false_alarm():
     assert beside.lead.verdict.nominal_p == pytest.approx(0.025)
     assert beside.lead.verdict.confidence == pytest.approx(0.975)
     assert beside.lead.decision == "undecided"
+    assert take_lead(beside, design=DESIGN).found.primary.confidence == pytest.approx(0.975)
     # An arm that is found hands its share on: then 0.05 is enough.
     both = judged((140, units(control=0.5, points=0.545, packets=0.6)))
     assert {arm.treatment: arm.decision for arm in both.arms} == {"packets": "ship", "points": "ship"}

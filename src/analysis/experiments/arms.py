@@ -159,11 +159,12 @@ def take_lead(arms: Arms | RefusedAnalysis, *, design: Design | RefusedAnalysis)
     if isinstance(arms, RefusedAnalysis):
         return Lead(design=design, verdict=arms, headline=arms, found=arms, others={}, guards=arms)
     arm = arms.lead
+    own = arm.verdict.found if isinstance(arm.verdict, Verdict) else None
     return Lead(
         design=arms.design,
         verdict=arm.verdict,
         headline=arm.headline,
-        found=next(iter(arm.found.values())),
+        found=own or next(iter(arm.found.values())),
         others=arm.others,
         guards=arm.guards,
     )

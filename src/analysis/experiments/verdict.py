@@ -92,6 +92,8 @@ class Verdict:
         Whether the outcome is a yes or no.
     day
         The look on which it was read [days since 1970-01-01]; None where no look was planned.
+    found
+        The effect by every method, at the verdict's own level.
     """
 
     decision: Decision
@@ -103,6 +105,7 @@ class Verdict:
     method: str
     day: int | None = None
     direction: Direction = "up"
+    found: Estimates | None = None
     warnings: tuple[Any, ...] = ()
 
     @property
@@ -240,7 +243,8 @@ def judge(
     level = design.alpha if isinstance(looks, RefusedAnalysis) else looks.nominal_p
     if level < 1 - effect.confidence - 1e-9:
         stricter = replace(design, alpha=level)
-        effect = estimate_effects(units, design=stricter, metric=metric, treatment=treatment, rng=rng).primary
+        found = estimate_effects(units, design=stricter, metric=metric, treatment=treatment, rng=rng)
+        effect = found.primary
     margin = 0.0 if isnan(design.margin) or metric != design.primary_metric else design.margin
     more = not isinstance(looks, RefusedAnalysis) and looks.next_day is not None
     return Verdict(
@@ -253,6 +257,7 @@ def judge(
         method=effect.method,
         day=None if isinstance(looks, RefusedAnalysis) else int(looks.table["day"].iloc[-1]),
         direction=design.direction,
+        found=found,
         warnings=tuple(dict.fromkeys((*effect.warnings, *limits.warnings))),
     )
 
