@@ -81,3 +81,9 @@ def test_a_missing_text_or_fact_is_an_error() -> None:
         labels.text("tile.exits.note", "en")
     with pytest.raises(labels.LabelError, match="no language"):
         labels.text("status.pass", "fr")
+
+
+def test_a_name_is_looked_for_where_it_may_stand_and_kept_where_nothing_names_it() -> None:
+    assert labels.name("column|metric", "spend", "zh") == labels.catalogue("zh")["metric.spend"]
+    assert labels.name("column|metric", "channel_id", "en") == labels.catalogue("en")["column.channel_id"]
+    assert labels.name("column|metric", "checkin-red-packets", "en") == "checkin-red-packets"

@@ -99,10 +99,17 @@ def both(key: str, /, **facts: Any) -> dict[str, str]:
 
 
 def name(kind: str, value: object, locale: str) -> str:
-    """Return the visible name of a level or column, or the value itself where no text names it."""
+    """Return the visible name of a level or column, or the value itself where no text names it.
+
+    Parameters
+    ----------
+    kind
+        Where the name stands in the catalogue; of several, ``"column|metric"``, the first that has one.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return text("unit.unknown", locale)
-    return catalogue(locale).get(f"{kind}.{value}") or shorten(str(value))
+    texts = catalogue(locale)
+    return next((texts[key] for part in kind.split("|") if (key := f"{part}.{value}") in texts), shorten(str(value)))
 
 
 def shorten(text: str, *, most: int = LONGEST) -> str:

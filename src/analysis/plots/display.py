@@ -41,7 +41,7 @@ WAYS = {
     **dict.fromkeys(("ratio", "hazard_ratio", "hazard_low", "hazard_high", "statistic"), "d2"),
     **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
     **dict.fromkeys(("first_day", "last_day", "look_day"), "date"),
-    **dict.fromkeys(("by", "about"), "column"),
+    **{"by": "column", "about": "column|metric"},
     **dict.fromkeys(("n_bursts", "n_units"), "n"),
     **dict.fromkeys(("rate", "share", "planned_share"), "of100"),
     **dict.fromkeys(("information", "z"), "d1"),
@@ -56,7 +56,7 @@ WAYS = {
     "worth_figure": "worth_figure",
     **dict.fromkeys(("states", "unit", "base", "horizon", "direction", "source", "now", "then"), ""),
 }
-"""How a column is written: a number by this spec, a string by its name under this key of the catalogue.
+"""How a column is written: a number by this spec, a string by its name under this key (or keys) of the catalogue.
 
 Counts of members by level or group are rounded to five, so that the difference of two pages tells of nobody.
 """

@@ -69,7 +69,7 @@ _DESIGN = {
         note="the outcome that decides; several: `stay;spend`",
     ),
     "metrics": Column(
-        kind=Kind.TEXT, headers=("secondary_metrics", "其他指标", "次要指标"), note="other outcomes: `spend;posts`"
+        kind=Kind.TEXT, headers=("secondary_metrics", "其他指标", "次要指标"), note="other outcomes: `spend;posts`; a ratio of two: `spend/orders`"
     ),
     "guardrails": Column(
         kind=Kind.TEXT,
