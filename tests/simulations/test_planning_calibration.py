@@ -72,7 +72,7 @@ def test_intervals_hold_where_the_curve_is_estimated(history: tuple[int, int]):
 
 
 def test_plans_with_an_estimated_curve_hold_too():
-    """1,000 plans that doubt everything, the curve read from 300 to 2,000 joiners."""
+    """1,000 plans that doubt everything, the curve read from 300 to 2,000 joiners: 80 % within three Monte Carlo errors."""
 
     def estimated(rng: np.random.Generator):
         known = vars(draw_curve(rng))
@@ -81,7 +81,7 @@ def test_plans_with_an_estimated_curve_hold_too():
     rows = judge_plans(1_000, seed=2, curve=estimated)
     table = describe(rows)
     print(f"\n1,000 plans with an estimated curve\n{table.round(4).to_string()}")
-    assert table["inside_80"].between(0.775, 0.825).all()
+    assert ((table["inside_80"] - 0.8).abs() < 3 * np.sqrt(0.8 * 0.2 / table["n"])).all()
     assert table["mean_rank"].between(0.46, 0.54).all()
 
 
