@@ -1,4 +1,4 @@
-"""A quick look at what ``simulations/test_planning_calibration.py`` proves on 2,000 plans: forecasts hold what they say."""
+"""A quick look at what ``simulations/test_calibrated_plans.py`` proves on 2,000 plans: forecasts hold what they say."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def compare_chances(one: Flags, other: Flags, *, confidence: float = 0.95) -> Di
     >>> worlds = np.arange(100)
     >>> found = compare_chances(worlds < 70, (worlds < 60) | (worlds >= 95))
     >>> round(found.estimate, 3), round(found.ci_low, 3), round(found.ci_high, 3)
-    (0.05, -0.028, 0.126)
+    (0.05, -0.027, 0.125)
     """
     n = len(one)
     gained, lost = int((one & ~other).sum()) + 0.5, int((other & ~one).sum()) + 0.5

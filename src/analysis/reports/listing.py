@@ -132,5 +132,5 @@ def _write_privately(path: Path, rows: pd.DataFrame) -> None:
 
 def _disarm(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep a spreadsheet from running names as formulas: they come from data."""
-    texts = [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
+    texts = rows.select_dtypes(exclude=["number", "bool"]).columns
     return rows.assign(**{name: rows[name].map(disarm) for name in texts})
