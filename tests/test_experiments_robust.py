@@ -100,7 +100,7 @@ def test_a_ratio_of_two_outcomes_is_one_of_sums(unit):
     )
     assert not found.is_share
     said = findings.describe_metric(found, metric="spend/visits").sentence
-    assert said["en"].startswith("spending per visits: ")
+    assert said["en"].startswith("No sure effect on spending per visits: ")
 
 
 def test_a_primary_that_was_not_measured_before_is_adjusted_for_what_was():

@@ -149,6 +149,7 @@ def test_a_second_run_of_one_community_is_refused_while_the_first_lasts(tmp_path
 def test_what_a_killed_run_left_is_cleared_away_and_an_error_leaves_nothing(tmp_path):
     (tmp_path / ".staging-dead").mkdir()
     (tmp_path / ".staging-dead" / "half.html").write_text("half")
+    (tmp_path / ".history.zh.html.25794").write_text("half")
 
     def fail():
         with publish.staging(tmp_path) as stage:

@@ -22,7 +22,7 @@ from analysis.reports.order import Keep
 from analysis.reports.publish import LATEST, STAGING
 from analysis.reports.results import write_atomically
 
-_RUN = re.compile(r"\d{4}-\d\d-\d\d_(\d{8}T\d{6})\d{3}Z_[0-9a-f]{8}")
+_RUN = re.compile(r"\d{4}-\d\d-\d\d_(\d{8}T\d{9})Z_[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def _read(name: str, manifest: dict[str, Any]) -> Past | None:
         locales: Sequence[str] = manifest["locales"]
     except (KeyError, ValueError, TypeError):
         return None
-    made = dt.datetime.strptime(name.split("_")[1][:15], "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC)
+    made = dt.datetime.strptime(name.split("_")[1], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=dt.UTC)
     n_failed = sum(status in ("stale", "failed") for status in fates)
     return Past(
         name=name,
