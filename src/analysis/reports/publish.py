@@ -53,7 +53,9 @@ def staging(folder: Path) -> Iterator[Path]:
     """
     for leftover in folder.glob(f"{STAGING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in folder.glob(".*.[0-9]*"):  # a file half written beside the runs: its name, and the process that died
+    for leftover in folder.glob(
+        ".*.[0-9]*"
+    ):  # a file half written beside the runs: its name, and the process that died
         if leftover.is_file():
             leftover.unlink()
     stage = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
