@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from analysis.reports.execute import MARK
 from analysis.reports.supervise import Job, Limits, run_notebook
+from killing import processes_of
 
 NOTEBOOKS = Path(__file__).parent / "fixtures" / "notebooks"
 DRILLS = (
@@ -40,19 +40,6 @@ def job_of(name, folder, **limits):
         parameters={"out_dir": str(folder), "silent_days": 60},
         limits=Limits(**({"cell_seconds": 8, "grace_seconds": 3} | limits)),
     )
-
-
-def processes_with(folder) -> list[psutil.Process]:
-    """Return every process of a run whose temporary folder is ``folder``, whoever its parent is."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except (psutil.Error, OSError):
-            continue
-        if MARK in environment and environment.get("TMPDIR") == str(folder):
-            found.append(process)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +106,7 @@ def test_the_executed_notebook_of_a_failure_stays_for_inspection(drills, here):
 
 
 def test_nothing_is_left_of_any_run_not_even_grandchildren(drills, here):
-    assert not processes_with(here)
+    assert not processes_of(here)
     assert {path.name for path in here.iterdir()} == {
         "notebooks",
         "ok.results.json",
@@ -163,11 +150,11 @@ def test_a_runner_that_is_ended_leaves_no_process_and_no_half_report(tmp_path):
         folder.mkdir()
     runners = {number: start_runner(folder) for number, folder in folders.items()}
     for number, folder in folders.items():
-        assert wait_for(lambda folder=folder: any(p.name() == "sleep" for p in processes_with(folder)), seconds=90)
+        assert wait_for(lambda folder=folder: any(p.name() == "sleep" for p in processes_of(folder)), seconds=90)
         runners[number].send_signal(number)
     for number, folder in folders.items():
         assert runners[number].wait(60) == codes[number]
-        assert wait_for(lambda folder=folder: not processes_with(folder), seconds=30)
+        assert wait_for(lambda folder=folder: not processes_of(folder), seconds=30)
         assert wait_for(lambda folder=folder: not list(folder.glob("nb-*")), seconds=10)
         assert not (folder / "reports/demo/latest").exists()
     # after SIGKILL the next run clears the staging folder away
