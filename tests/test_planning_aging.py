@@ -9,6 +9,7 @@ import pytest
 from analysis.curves import estimate_survival
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.planning.aging import Aging, age_by_points, read_aging
+from analysis.planning.draw import draw_quantities
 
 
 def counts(days: list[int], events: list[int], censored: list[int]) -> pd.DataFrame:
@@ -73,11 +74,11 @@ def test_a_band_with_few_leavers_leans_on_the_one_before():
 
 def test_drawn_factors_have_median_one_and_that_spread():
     aging = Aging(first=0.1, steps=np.ones(3), band=np.zeros(3, int), spread=np.array([0.2, 0.5]), known_weeks=3)
-    factors = aging.draw(2_000, seed=1)
+    factors = aging.draw(draw_quantities({}, n=2_000, seed=1))
     assert factors.shape == (2_000, 2)
     assert np.median(factors, axis=0) == pytest.approx([1, 1], abs=1e-3)
     assert np.log(factors).std(axis=0) == pytest.approx([0.2, 0.5], rel=0.01)
-    assert np.array_equal(factors, aging.draw(2_000, seed=1))
+    assert np.array_equal(factors, aging.draw(draw_quantities({}, n=2_000, seed=1)))
 
 
 @pytest.mark.parametrize(

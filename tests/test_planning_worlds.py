@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from analysis.planning import worlds as module
+from analysis.planning.aging import Aging
+from analysis.planning.draw import draw_plan
 from analysis.planning.people import Flow, split
 from analysis.planning.scenario import Scenario
 from analysis.planning.worlds import run_plan
@@ -58,6 +60,46 @@ def test_any_number_of_threads_gives_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     one = run_plan(given, seed=1, n=5_000, aging=forever(0.1, 0.1))
     assert all(np.array_equal(many.series[name], one.series[name]) for name in many.series)
+
+
+RISKY = {"storm": {"chance": {"beta": [2, 2]}, "hazard": 3.0, "weeks": {"pert": [1, 2, 4]}}}
+
+
+def risky_plan() -> Scenario:
+    """Return a plan with every kind of randomness: two correlated quantities, an unsure curve, a risk."""
+    linked = [{"between": ["members_now", "risks.storm.weeks"], "rank": 0.5}]
+    return plan(members_now={"normal": [100, 9]}, channels=ADS, funnel={"paid": SURE}, risks=RISKY, correlations=linked)
+
+
+UNSURE = Aging(first=0.1, steps=np.full(9, 0.1), band=np.zeros(9, int), spread=np.full(1, 0.2), known_weeks=9)
+
+
+def test_worlds_drawn_beforehand_are_those_of_the_seed():
+    """Drawn by hand, or put at the very scores of another draw with another seed but for what is not a quantity."""
+    given = risky_plan()
+    own = run_plan(given, seed=5, n=50, aging=UNSURE)
+    ready = run_plan(given, seed=99, n=7, aging=UNSURE, draw=draw_plan(given, n=50, seed=5))
+    beside = ("aging.0", "risks.storm.happens", "risks.storm.begins")
+    scores = {**own.draw.scores, **{name: own.draw.score(name) for name in beside}}
+    placed = run_plan(given, seed=0, aging=UNSURE, draw=draw_plan(given, n=50, seed=6, scores=scores))
+    for other in (ready, placed):
+        assert all(np.array_equal(other.series[name], own.series[name]) for name in own.series)
+
+
+def test_every_stream_can_be_given():
+    """Nobody is struck at a score of +9, all are at −9; a curve two deviations up loses more."""
+    given = risky_plan()
+    at = {name: np.full(20, score) for name, score in {"risks.storm.happens": 9.0, "aging.0": 0.0}.items()}
+
+    def live(**scores: float) -> np.ndarray:
+        moved = {name.replace("_", "."): np.full(20, score) for name, score in scores.items()}
+        found = run_plan(given, seed=1, aging=UNSURE, draw=draw_plan(given, n=20, seed=1, scores=at | moved))
+        return found.series["members"][:, -1]
+
+    spared = live()
+    assert (live(risks_storm_happens=-9.0) < spared).all()
+    assert (live(aging_0=2.0) < spared).all()
+    assert np.array_equal(live(risks_storm_begins=-1.0), spared)  # when it would have begun does not matter
 
 
 ONE_OPS = {"ops": {"people": 1}}

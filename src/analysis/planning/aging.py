@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.curves import Curve
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.planning.draw import stratify
+from analysis.planning.draw import Draw
 from analysis.planning.quantities import Floats
 
 BAND_WEEKS = (0, 1, 2, 4, 8, 13, 26, 52)
@@ -43,9 +43,9 @@ class Aging:
     spread: Floats
     known_weeks: int
 
-    def draw(self, n: int, *, seed: int) -> Floats:
+    def draw(self, draw: Draw) -> Floats:
         """Return by world the factor of each band's hazard, worlds × bands: lognormal with median 1."""
-        scores = [stratify(n, name=f"aging.{band}", seed=seed) for band in range(len(self.spread))]
+        scores = [draw.score(f"aging.{band}") for band in range(len(self.spread))]
         return np.exp(np.column_stack(scores) * self.spread)
 
     def live(self, factors: Floats, *, weeks: int) -> Floats:

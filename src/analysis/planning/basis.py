@@ -14,6 +14,7 @@ from analysis.curves import Curve
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
 from analysis.planning.aging import Aging, read_aging
 from analysis.planning.changes import change_plan
+from analysis.planning.draw import Draw
 from analysis.planning.quantities import Floats, Quantity
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.worlds import DEFAULT_WORLDS, Worlds, run_plan
@@ -126,9 +127,9 @@ def _read_named(path: str, *, parameter: str) -> Scenario:
         raise ConfigError(f"parameters: {parameter}: {refused}") from None
 
 
-def run_basis(basis: Basis, *, seed: int, n: int = DEFAULT_WORLDS) -> Worlds:
-    """Draw the worlds of a plan on its basis: the same seed, the same draws whatever the basis."""
-    return run_plan(basis.plan, seed=seed, n=n, aging=basis.read_aging(), now=basis.tenure)
+def run_basis(basis: Basis, *, seed: int, n: int = DEFAULT_WORLDS, draw: Draw | None = None) -> Worlds:
+    """Draw the worlds of a plan on its basis, or live through those of ``draw``: the same seed, the same draws."""
+    return run_plan(basis.plan, seed=seed, n=n, aging=basis.read_aging(), now=basis.tenure, draw=draw)
 
 
 def value_basis(worlds: Worlds, basis: Basis, *, weeks: int = 52) -> Worth:

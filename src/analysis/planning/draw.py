@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special
@@ -47,6 +47,9 @@ class Draw:
         Names of the quantities that are correlated with any other.
     moved
         The largest change of a stated rank correlation that the repair made; 0 where the matrix was valid.
+    scores
+        Normal scores behind the values, by name; and those given from outside for what else is random in a world,
+        see :meth:`score`.
     """
 
     n: int
@@ -56,13 +59,22 @@ class Draw:
     correlation: Floats
     correlated: tuple[str, ...]
     moved: float
+    scores: Mapping[str, Floats] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Floats:
         """Return the values of one quantity, one per world."""
         return self.values[name] if name in self.values else np.full(self.n, self.known[name])
 
+    def score(self, name: str) -> Floats:
+        """Return normal scores of something random: those given, else the name's own stream of ``n`` and ``seed``.
 
-def draw_plan(plan: Scenario, *, n: int, seed: int) -> Draw:
+        Beside quantities these are ``aging.BAND`` (how the curve errs in a band of weeks since joining),
+        ``risks.NAME.happens`` and ``risks.NAME.begins``.
+        """
+        return self.scores[name] if name in self.scores else stratify(self.n, name=name, seed=self.seed)
+
+
+def draw_plan(plan: Scenario, *, n: int, seed: int, scores: Mapping[str, Floats] | None = None) -> Draw:
     """Draw all quantities of a plan jointly.
 
     Parameters
@@ -73,12 +85,21 @@ def draw_plan(plan: Scenario, *, n: int, seed: int) -> Draw:
         Worlds.
     seed
         The same seed, the same worlds.
+    scores
+        Normal scores to use instead of own ones, by name (of quantities, or see :meth:`Draw.score`), one per world.
+        They are taken as they are: what is correlated must come correlated.
     """
-    return draw_quantities(dict(plan.quantities()), correlations=plan.correlations, n=n, seed=seed)
+    quantities = dict(plan.quantities())
+    return draw_quantities(quantities, correlations=plan.correlations, n=n, seed=seed, scores=scores)
 
 
 def draw_quantities(
-    quantities: Mapping[str, Quantity], *, n: int, seed: int, correlations: Sequence[Correlation] = ()
+    quantities: Mapping[str, Quantity],
+    *,
+    n: int,
+    seed: int,
+    correlations: Sequence[Correlation] = (),
+    scores: Mapping[str, Floats] | None = None,
 ) -> Draw:
     """Draw quantities jointly, in whatever order they are named.
 
@@ -90,22 +111,24 @@ def draw_quantities(
     (2.0, 4.0)
     """
     unsure = {name: quantities[name] for name in sorted(quantities) if not quantities[name].is_known}
-    scores = {name: stratify(n, name=name, seed=seed) for name in unsure}
+    drawn = {name: stratify(n, name=name, seed=seed) for name in unsure}
     pairs = [pair for pair in correlations if set(pair.between) <= set(unsure)]
     names = tuple(sorted({name for pair in pairs for name in pair.between}))
     valid = _find_nearest_ranks(_fill(names, pairs))
     if names:
-        linked = correlate(np.column_stack([scores[name] for name in names]), ranks=valid)
-        scores |= {name: linked[:, place] for place, name in enumerate(names)}
+        linked = correlate(np.column_stack([drawn[name] for name in names]), ranks=valid)
+        drawn |= {name: linked[:, place] for place, name in enumerate(names)}
+    drawn |= scores or {}
     moved = max((_change(pair, names, valid) for pair in pairs), default=0.0)
     return Draw(
         n=n,
         seed=seed,
-        values={name: quantity.at(scores[name]) for name, quantity in unsure.items()},
+        values={name: quantity.at(drawn[name]) for name, quantity in unsure.items()},
         known={name: quantity.numbers[0] for name, quantity in quantities.items() if quantity.is_known},
         correlation=valid,
         correlated=names,
         moved=moved if moved > NEGLIGIBLE else 0.0,
+        scores=drawn,
     )
 
 

@@ -16,7 +16,7 @@ from scipy import special
 
 from analysis.errors import ConfigError
 from analysis.planning.aging import Aging, age_by_points
-from analysis.planning.draw import Draw, draw_plan, stratify
+from analysis.planning.draw import Draw, draw_plan
 from analysis.planning.given import Given, Singles, Strike
 from analysis.planning.levelling import prepare
 from analysis.planning.quantities import Floats
@@ -75,6 +75,7 @@ def run_plan(
     n: int = DEFAULT_WORLDS,
     aging: Aging | None = None,
     now: Floats | None = None,
+    draw: Draw | None = None,
 ) -> Worlds:
     """Draw ``n`` worlds of a plan and live through them.
 
@@ -88,6 +89,9 @@ def run_plan(
         How members age, from the community's own curve; needed where the scenario's retention is ``from_members``.
     now
         Members present at the start by whole weeks since joining; None reads ``tenure_now``.
+    draw
+        Worlds drawn already, with their own ``n`` and seed, which then count; None draws them. See :func:`draw_plan` for
+        worlds at given points.
 
     Raises
     ------
@@ -95,7 +99,8 @@ def run_plan(
         Tasks that wait for one another, or no way to age.
     """
     schedule = prepare(order_tasks(plan.tasks), plan.tasks, plan.roles)
-    draw = draw_plan(plan, n=n, seed=seed)
+    draw = draw_plan(plan, n=n, seed=seed) if draw is None else draw
+    n = draw.n
     tenure = _tenure(plan, now)
     lived = _Lived(plan, draw, aging, weeks=len(tenure) + plan.weeks)
     strikes = {name: _strike(plan, draw, name) for name in sorted(plan.risks)}
@@ -157,7 +162,7 @@ class _Lived:
                     "retention.from_members needs a community whose churn can be estimated. Name one, or set it to false"
                     " and give shares still there by day under retention.survival."
                 )
-            self.factors = aging.draw(draw.n, seed=draw.seed)
+            self.factors = aging.draw(draw)
         elif plan.retention.survival:
             self.points = {day: draw[f"retention.survival.{day}"] for day in plan.retention.survival}
         else:
@@ -173,7 +178,7 @@ def _strike(plan: Scenario, draw: Draw, name: str) -> Strike:
     """Return whether a risk happens, in which week it begins, and how many it lasts, by world."""
     risk = plan.risks[name]
     last = plan.weeks - 1 if risk.to_week is None else min(risk.to_week, plan.weeks - 1)
-    happens = special.ndtr(stratify(draw.n, name=f"risks.{name}.happens", seed=draw.seed))
-    begins = special.ndtr(stratify(draw.n, name=f"risks.{name}.begins", seed=draw.seed))
+    happens = special.ndtr(draw.score(f"risks.{name}.happens"))
+    begins = special.ndtr(draw.score(f"risks.{name}.begins"))
     first = np.floor(risk.from_week + begins * max(1, last - risk.from_week + 1))
     return happens < draw[f"risks.{name}.chance"], first, np.maximum(np.round(draw[f"risks.{name}.weeks"]), 1.0)

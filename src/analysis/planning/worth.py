@@ -192,7 +192,7 @@ def draw_kept(worlds: Worlds, *, aging: Aging | None, weeks: int) -> Floats:
         return np.exp(-age_by_points(points, weeks=weeks)[:, :weeks] * ratio)
     if aging is None:
         raise ConfigError("retention is from_members: give the aging that the worlds were run with.")
-    factors = aging.draw(draw.n, seed=draw.seed)
+    factors = aging.draw(draw)
     return np.exp(-aging.live(factors, weeks=weeks - 1) * ratio)
 
 
