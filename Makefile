@@ -32,7 +32,7 @@ report: $(VENV)/.installed  ## Build the report of the sample community (or of C
 
 test: $(VENV)/.installed  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/benchmarks --ignore tests/browser tests src/analysis
-	$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env notebooks
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env notebooks
 	$(BIN)/python -m pytest -q tests/benchmarks
 
 check: $(VENV)/.installed  ## Lint, check formats and types

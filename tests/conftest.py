@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from analysis.reports.run import run_report
 from memory_tables import MemoryTables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +30,24 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data sets are not beside the repository (../shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the sample's published report, made once for all workers of a session."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (folder / "sample-report.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        latest = folder / "sample-report/sample/latest"
+        if not latest.is_dir():
+            outcome = run_report(
+                root / "data/sample/community.yml",
+                reports_dir=folder / "sample-report",
+                notebooks_dir=root / "notebooks",
+            )
+            assert outcome.exit_code == 0, outcome.message
+    return latest
 
 
 @pytest.fixture(scope="session")

@@ -27,17 +27,9 @@ def results(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     return {(record["id"], record["group"]): record for record in records}
 
 
-@pytest.fixture(scope="module")
-def sample(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the sample's published report."""
-    outcome = report(root / "data/sample/community.yml", root, tmp_path_factory.mktemp("reports"))
-    assert outcome.exit_code == 0, outcome.message
-    return Path(outcome.folder)
-
-
-def test_the_sample_run_equals_the_golden_results(sample: Path, root: Path) -> None:
+def test_the_sample_run_equals_the_golden_results(sample_report: Path, root: Path) -> None:
     """A change is meant or it is not: `make golden`, and a line under *Numbers changed* in the CHANGELOG."""
-    found, golden = results(sample), results(root / "tests/golden")
+    found, golden = results(sample_report), results(root / "tests/golden")
     assert found.keys() == golden.keys()
     for key, record in golden.items():
         for name, value in record.items():
@@ -47,8 +39,8 @@ def test_the_sample_run_equals_the_golden_results(sample: Path, root: Path) -> N
 
 @pytest.mark.parametrize("locale", ["en", "zh"])
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_stand_alone_and_are_light(sample: Path, page: str, locale: str) -> None:
-    html = (sample / f"{page}.{locale}.html").read_text("utf-8")
+def test_pages_stand_alone_and_are_light(sample_report: Path, page: str, locale: str) -> None:
+    html = (sample_report / f"{page}.{locale}.html").read_text("utf-8")
     assert len(html) < 400_000
     assert "<script" not in html
     assert re.findall(r"(?:src|href|url\()\s*=?\s*[\"']?(?:https?:)?//", html) == []
@@ -59,19 +51,19 @@ def test_pages_stand_alone_and_are_light(sample: Path, page: str, locale: str) -
     assert all(re.search(r'alt="[^"]{15,}"', image) for image in images)
 
 
-def test_the_two_languages_say_the_same_numbers(sample: Path) -> None:
-    for record in results(sample).values():
+def test_the_two_languages_say_the_same_numbers(sample_report: Path) -> None:
+    for record in results(sample_report).values():
         english, chinese = (set(re.findall(r"\d+(?:,\d{3})*", record["sentence"][locale])) for locale in ("en", "zh"))
         dates = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}
         assert english - dates - chinese == set() or record["status"] == "refused", record["sentence"]
 
 
-def test_plain_papermill_gives_the_same_results(sample: Path, root: Path, tmp_path: Path) -> None:
+def test_plain_papermill_gives_the_same_results(sample_report: Path, root: Path, tmp_path: Path) -> None:
     parameters = {"community": str(root / "data/sample/community.yml"), "out_dir": str(tmp_path), "locale": "all"}
     source = root / "notebooks/01_churn_survival.ipynb"
     papermill.execute_notebook(str(source), None, parameters, cwd=str(root / "notebooks"), progress_bar=False)
     alone = json.loads((tmp_path / "01_churn_survival.results.json").read_text("utf-8"))
-    ours = [record for record in results(sample).values() if record["notebook"] == "01_churn_survival"]
+    ours = [record for record in results(sample_report).values() if record["notebook"] == "01_churn_survival"]
     assert len(alone) == len(ours)
     for one, other in zip(alone, ours, strict=True):
         assert one.keys() == other.keys()
@@ -79,11 +71,11 @@ def test_plain_papermill_gives_the_same_results(sample: Path, root: Path, tmp_pa
             assert value == (pytest.approx(other[name], rel=1e-9) if isinstance(value, float) else other[name]), name
 
 
-def test_a_changed_parameter_changes_figures_and_sentences(sample: Path, root: Path, tmp_path: Path) -> None:
+def test_a_changed_parameter_changes_figures_and_sentences(sample_report: Path, root: Path, tmp_path: Path) -> None:
     outcome = report(
         root / "data/sample/community.yml", root, tmp_path, "churn_survival.silent_days=60", only=("01_churn_survival",)
     )
-    before, after = results(sample)["churn.silence", ""], results(Path(outcome.folder))["churn.silence", ""]
+    before, after = results(sample_report)["churn.silence", ""], results(Path(outcome.folder))["churn.silence", ""]
     assert after["estimate"] < before["estimate"]
     assert "60 days" in after["sentence"]["en"]
 

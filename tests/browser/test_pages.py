@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from analysis.reports.run import run_report
-
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 WIDTHS = {"phone": 360, "tablet": 768, "desk": 1440}
 SERIOUS = {"serious", "critical"}
@@ -28,17 +26,12 @@ if not CHROMIUM:
 
 
 @pytest.fixture(scope="session")
-def report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(request: pytest.FixtureRequest) -> Path:
     """Return the sample's published report, or the one that REPORT names."""
     if named := os.environ.get("REPORT"):
         return Path(named).resolve()
-    made = run_report(
-        root / "data/sample/community.yml",
-        reports_dir=tmp_path_factory.mktemp("reports"),
-        notebooks_dir=root / "notebooks",
-    )
-    assert made.exit_code == 0, made.message
-    return Path(made.folder)
+    made: Path = request.getfixturevalue("sample_report")
+    return made
 
 
 @pytest.fixture(scope="session")
