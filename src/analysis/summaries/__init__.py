@@ -43,7 +43,8 @@ from analysis.summaries.spells import WIDE_MOST, find_spells, share_interval_cen
 from analysis.summaries.stays import HISTORY_SHARE, check_silence, choose_leaving, find_followup_end, find_stays
 from analysis.summaries.tables import Tables
 from analysis.summaries.thresholds import THRESHOLDS, ThresholdCounts, count_silences, count_thresholds
-from analysis.summaries.trial import STILL_HERE, TrialCounts, count_trial, find_experiment
+from analysis.summaries.trial import TrialCounts, count_trial, find_experiment
+from analysis.summaries.trial_units import STILL_HERE
 from analysis.summaries.visits import count_visits
 
 __all__ = [
