@@ -69,7 +69,7 @@ lock:  ## Lock the versions again, with hashes (needs uv)
 simulations: $(VENV)/.installed  ## Run the long simulations
 	$(BIN)/python -m pytest -m slow -s tests/simulations
 
-drills: $(VENV)/.installed  ## Kill two hundred runs at random moments (about an hour)
+drills: $(VENV)/.installed  ## Kill two hundred runs at random moments (about an hour; DRILL_RUNS=40 takes fewer)
 	$(BIN)/python -m pytest -m slow -s tests/drills
 
 bench: $(VENV)/.installed  ## Measure speed against named peers

@@ -101,7 +101,7 @@ def test_travel_becomes_a_published_report(shared: Path, root: Path, tmp_path: P
 def test_ansible_becomes_a_published_report(shared: Path, root: Path, tmp_path: Path) -> None:
     """6,737 contributors with a log: first silence is the default (S(30) as in tests/test_summaries.py)."""
     import_sources([shared / "ansible_contributors"], into=tmp_path / "ansible")
-    outcome = report(tmp_path / "ansible" / "community.yml", root, tmp_path / "r")
+    outcome = report(tmp_path / "ansible" / "community.yml", root, tmp_path / "r", only=PAGES)
     assert outcome.exit_code == 0, outcome.message
     stay = results(Path(outcome.folder))["churn.silence", ""]
     assert 1 - stay["estimate"] == pytest.approx(0.031, abs=0.0005)
