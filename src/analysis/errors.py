@@ -157,6 +157,10 @@ class RefusalCode(StrEnum):
     ACTUAL_AFTER_AS_OF = "actual_after_as_of"
     NO_EARLIER_LOOK = "no_earlier_look"
     NO_PRICES = "no_prices"
+    NO_REVIEW = "no_review"
+    TOO_FEW_HITS = "too_few_hits"
+    TOO_FEW_MISSES = "too_few_misses"
+    NO_FORECAST_DUE = "no_forecast_due"
 
 
 @dataclass(eq=False)

@@ -107,6 +107,7 @@ from analysis.findings.schedule import (
     tabulate_tasks,
 )
 from analysis.findings.thresholds import describe_thresholds
+from analysis.findings.warning import describe_warning, tabulate_warning
 
 __all__ = [
     "Finding",
@@ -182,6 +183,7 @@ __all__ = [
     "describe_verdicts",
     "describe_views",
     "describe_visits",
+    "describe_warning",
     "describe_ways",
     "describe_worth",
     "foremost",
@@ -205,6 +207,7 @@ __all__ = [
     "tabulate_segments",
     "tabulate_targets",
     "tabulate_tasks",
+    "tabulate_warning",
     "tabulate_ways",
     "tabulate_worth",
 ]

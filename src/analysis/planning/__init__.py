@@ -35,6 +35,7 @@ from analysis.planning.quantities import Quantity
 from analysis.planning.register import Clash, lint, list_assumptions
 from analysis.planning.register import Finding as Contradiction
 from analysis.planning.scenario import Scenario, read_scenario
+from analysis.planning.warning import EarlyWarning, Watch, check_warning, choose_warning
 from analysis.planning.ways import run_ways, write_resolved
 from analysis.planning.worlds import DEFAULT_WORLDS, Worlds, run_plan
 from analysis.planning.worth import RequiredJoins, Worth, find_required_joins, value_joiners
@@ -50,6 +51,7 @@ __all__ = [
     "Comparison",
     "Contradiction",
     "Difference",
+    "EarlyWarning",
     "Earned",
     "Finish",
     "GateChances",
@@ -58,10 +60,13 @@ __all__ = [
     "Scenario",
     "Start",
     "TargetChances",
+    "Watch",
     "Worlds",
     "Worth",
     "change_plan",
+    "check_warning",
     "choose_target",
+    "choose_warning",
     "compare_plans",
     "estimate_chance",
     "explain_change",

@@ -18,6 +18,7 @@ from analysis.plots.schedule import plot_gantt
 from analysis.plots.style import Chart
 from analysis.plots.thresholds import plot_thresholds
 from analysis.plots.validation import plot_calibration
+from analysis.plots.warning import plot_warning
 
 __all__ = [
     "Chart",
@@ -40,6 +41,7 @@ __all__ = [
     "plot_targets",
     "plot_thresholds",
     "plot_triangle",
+    "plot_warning",
     "plot_ways",
     "plot_worth",
     "show_figure",

@@ -54,6 +54,7 @@ WAYS = {
     **{"due": "date", "criticality": "of100", "over_budget": "pct", "cost_more": "signed", "quality": "evidence"},
     **dict.fromkeys(("planned", "best_week"), "n"),
     "worth_figure": "worth_figure",
+    **{"review": "date", "false_so_far": "of100", "seen_so_far": "of100"},
     **dict.fromkeys(("states", "unit", "base", "horizon", "direction", "source", "now", "then"), ""),
 }
 """How a column is written: a number by this spec, a string by its name under this key (or keys) of the catalogue.
