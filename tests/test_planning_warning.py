@@ -66,6 +66,10 @@ def test_a_second_review_may_spend_what_the_first_has_left():
     """
     figures = np.column_stack([np.arange(1.0, 10), np.arange(9.0, 0, -1)])
     limits = choose_thresholds(figures, spent=[0.2, 0.4], below=True)
+    again = np.column_stack(
+        [figures, [100.0, *range(2, 10)]]
+    )  # who was warned of once counts no more: two further ones of 2 to 7
+    assert choose_thresholds(again, spent=[0.2, 0.4, 0.6], below=True).tolist() == [2.0, 3.0, 4.0]
     assert limits.tolist() == [2.0, 3.0]  # the world with 1 at the second review is the ninth, and is among the two
     assert find_warned(figures, limits, below=True).tolist() == [0.0, *[np.inf] * 6, 1.0, 1.0]
 
@@ -119,6 +123,7 @@ def test_the_rule_warns_before_the_target_is_due(rule: EarlyWarning):
     assert rule.due_week == 15
     assert rule.weeks_ahead in (4, 8, 12)
     assert (np.diff(rule.table[["false_alarm", "seen"]], axis=0) >= 0).all()
+    assert (rule.table["met_p50"] > rule.table["missed_p50"]).all()
     assert rule.table["false_alarm"].iloc[-1] == rule.false_alarm.chance
     assert rule.table["seen"].iloc[-1] == rule.seen.chance
 
