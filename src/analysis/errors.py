@@ -161,6 +161,9 @@ class RefusalCode(StrEnum):
     TOO_FEW_HITS = "too_few_hits"
     TOO_FEW_MISSES = "too_few_misses"
     NO_FORECAST_DUE = "no_forecast_due"
+    NOTHING_UNSURE = "nothing_unsure"
+    OUTCOME_CERTAIN = "outcome_certain"
+    NO_EXPERIMENTS = "no_experiments"
 
 
 @dataclass(eq=False)

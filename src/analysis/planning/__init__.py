@@ -29,12 +29,20 @@ from analysis.planning.basis import (
 from analysis.planning.changes import change_plan
 from analysis.planning.compare import Comparison, Difference, choose_target, compare_plans
 from analysis.planning.delays import Finish, GateChances, find_finish, find_gate_dates, judge_gates
+from analysis.planning.draw import Draw, draw_plan
 from analysis.planning.earned import Earned, measure_earned
+from analysis.planning.information import Value, value_learning, value_perfect
+from analysis.planning.learning import Learning, Stakes, Trials, find_stakes, value_groups, value_trials
+from analysis.planning.levers import measure_levers
 from analysis.planning.progress import measure_progress
 from analysis.planning.quantities import Quantity
 from analysis.planning.register import Clash, lint, list_assumptions
 from analysis.planning.register import Finding as Contradiction
+from analysis.planning.regret import Regrets, Tail, find_tail, judge_regrets, list_states, read_outcomes, split_states
 from analysis.planning.scenario import Scenario, read_scenario
+from analysis.planning.shapley import Shapley, estimate_shapley
+from analysis.planning.sobol import Sobol, estimate_sobol
+from analysis.planning.tornado import Tornado, measure_tornado
 from analysis.planning.warning import EarlyWarning, Watch, check_warning, choose_warning
 from analysis.planning.ways import run_ways, write_resolved
 from analysis.planning.worlds import DEFAULT_WORLDS, Worlds, run_plan
@@ -51,15 +59,25 @@ __all__ = [
     "Comparison",
     "Contradiction",
     "Difference",
+    "Draw",
     "EarlyWarning",
     "Earned",
     "Finish",
     "GateChances",
+    "Learning",
     "Quantity",
+    "Regrets",
     "RequiredJoins",
     "Scenario",
+    "Shapley",
+    "Sobol",
+    "Stakes",
     "Start",
+    "Tail",
     "TargetChances",
+    "Tornado",
+    "Trials",
+    "Value",
     "Watch",
     "Worlds",
     "Worth",
@@ -68,29 +86,44 @@ __all__ = [
     "choose_target",
     "choose_warning",
     "compare_plans",
+    "draw_plan",
     "estimate_chance",
+    "estimate_shapley",
+    "estimate_sobol",
     "explain_change",
     "find_fans",
     "find_finish",
     "find_gate_dates",
     "find_required_joins",
+    "find_stakes",
+    "find_tail",
     "judge_budget",
     "judge_gates",
+    "judge_regrets",
     "judge_targets",
     "lint",
     "list_assumptions",
+    "list_states",
     "look_back",
     "measure_earned",
+    "measure_levers",
     "measure_progress",
+    "measure_tornado",
     "read_aging",
     "read_others",
+    "read_outcomes",
     "read_plan",
     "read_scenario",
     "require_joins",
     "run_basis",
     "run_plan",
     "run_ways",
+    "split_states",
     "value_basis",
+    "value_groups",
     "value_joiners",
+    "value_learning",
+    "value_perfect",
+    "value_trials",
     "write_resolved",
 ]

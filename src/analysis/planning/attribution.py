@@ -172,7 +172,7 @@ def _mix(earlier: Basis, basis: Basis, put: frozenset[str]) -> Basis:
     channels = dict(new.channels if "channels" in put else old.channels)
     for name in sorted(set(old.channels) & set(new.channels)):
         channels[name] = (new if f"channels.{name}" in put else old).channels[name]
-    data |= {"channels": channels, "alternatives": {}, "actuals": None}
+    data |= {"channels": channels, "alternatives": {}, "experiments": {}, "actuals": None}
     plan = validate(type(new), data, file=new.path)
     if faults := list(list_loose_ends(plan)):
         raise ConfigError("\n".join(faults))

@@ -14,7 +14,9 @@ from analysis.planning.quantities import SHAPES, Quantity
 if TYPE_CHECKING:
     from analysis.planning.scenario import Scenario
 
-KEPT = ("scenario", "title", "start", "weeks", "currency", "targets", "facts", "alternatives", "actuals")
+KEPT = (
+    *("scenario", "title", "start", "weeks", "currency", "targets", "facts", "alternatives", "experiments", "actuals"),
+)
 """What stays: an alternative is another way to the same end, and is held against the plan week by week."""
 
 

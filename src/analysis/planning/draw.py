@@ -12,7 +12,7 @@ Stat Simul 11:311, rank correlations put on without touching the margins; Pearso
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -159,6 +159,18 @@ def correlate(scores: Floats, *, ranks: Floats) -> Floats:
     linked = np.empty_like(scores)
     np.put_along_axis(linked, order, np.sort(scores, axis=0), axis=0)
     return linked
+
+
+def correlate_scores(correlations: Sequence[Correlation], *, names: Iterable[str]) -> tuple[tuple[str, ...], Floats]:
+    """Return which of some quantities are correlated, sorted, and the correlations of their normal scores.
+
+    Those of pairs with a quantity that is not among them do not count; what does not fit together is repaired.
+    """
+    known = set(names)
+    pairs = [pair for pair in correlations if set(pair.between) <= known]
+    linked = tuple(sorted({name for pair in pairs for name in pair.between}))
+    ranks = _find_nearest_ranks(_fill(linked, pairs))
+    return linked, _lift(2 * np.sin(np.pi * ranks / 6)) if linked else ranks
 
 
 def find_nearest_correlation(matrix: Floats) -> Floats:

@@ -37,7 +37,20 @@ def list_loose_ends(plan: Scenario) -> Iterator[str]:
             yield f"targets.{name}.by: {target.by} is before the plan's start, {plan.start}. Mend one of them."
     if plan.actuals:
         yield from _missing("actuals.tasks", plan.actuals.tasks, plan.tasks, "tasks")
+    yield from _check_experiments(plan)
     yield from _check_alternatives(plan)
+
+
+def _check_experiments(plan: Scenario) -> Iterator[str]:
+    register = dict(plan.quantities()) if plan.experiments else {}
+    for name, trial in plan.experiments.items():
+        yield from _missing(f"experiments.{name}.informs", [trial.informs], register, "the register")
+        stated = register.get(trial.informs)
+        if stated and trial.noise is None and stated.shape != "beta" and not stated.unit.startswith("fraction"):
+            yield (
+                f"experiments.{name}: {trial.informs} is not a share (its unit does not begin with fraction)."
+                " Say under noise by how much one measurement errs."
+            )
 
 
 def _check_alternatives(plan: Scenario) -> Iterator[str]:

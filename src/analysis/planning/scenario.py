@@ -18,6 +18,7 @@ from analysis.errors import ConfigError
 from analysis.planning.circles import list_circles
 from analysis.planning.loose_ends import list_loose_ends
 from analysis.planning.quantities import Quantity
+from analysis.planning.trial import Trial
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Words = dict[Literal["en", "zh"], str]
@@ -290,6 +291,7 @@ class Scenario(_Part):
         default_factory=dict, description="figures on record that no part uses yet, held in the register"
     )
     alternatives: dict[Name, Alternative] = Field(default_factory=dict)
+    experiments: dict[Name, Trial] = Field(default_factory=dict)
     actuals: Actuals | None = None
     path: Path = Field(Path("scenario.yml"), exclude=True)
 
