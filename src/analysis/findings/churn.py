@@ -13,6 +13,7 @@ from analysis.survival import (
     BetweenLooks,
     CohortLoss,
     ExpectedExits,
+    Fallback,
     GroupWatch,
     ImmortalTime,
     LevelComparison,
@@ -182,6 +183,7 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
         ci_high=row["ci_high"],
         p_value=row["p_holm"],
         unit="fraction",
+        details={"level": str(row[by])},
         warnings=tuple(code for code in result.warnings if code != WarningCode.LATE_ENTRY),  # said once, of the curve
     )
 
@@ -207,7 +209,36 @@ def describe_groups(result: GroupWatch | RefusedAnalysis) -> Finding:
         at=result.end_day,
         estimate=result.n_flagged,
         unit="groups",
+        details={
+            "days": result.days,
+            "groups": result.table[["group_id", "observed", "expected", "flagged"]].to_dict("records"),
+        },
     )
+
+
+def describe_fallback(result: Fallback | RefusedAnalysis | None) -> list[Finding]:
+    """Return how many would stay if watched groups lost what groups of their kind lose; nothing where none stands out."""
+    if result is None or isinstance(result, RefusedAnalysis):
+        return []
+    return [
+        make_finding(
+            "churn.groups_gain",
+            result,
+            status=Status.PASS,
+            sentence=labels.both(
+                "churn.groups_gain." + ("sure" if result.ci_low > 0 else "unsure"),
+                n=result.n_groups,
+                gain=result.estimate,
+                low=result.ci_low,
+                high=result.ci_high,
+                weeks=result.weeks,
+                seen=result.ratio_seen,
+                ratio=result.ratio,
+            ),
+            at=7 * result.weeks,
+            unit="members",
+        )
+    ]
 
 
 def describe_exits(result: ExpectedExits | RefusedAnalysis) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import nan
 from typing import Any, TypeVar
@@ -45,6 +45,8 @@ class Finding:
         The day that it is about, since joining or since 1970-01-01; nan where there is none.
     unit
         Of ``estimate``, ``ci_low`` and ``ci_high``.
+    details
+        What a later run needs to say what became of it; kept in the exact results, never shared.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Finding:
     n_events: float = nan
     method: str = ""
     warnings: tuple[WarningCode | str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -340,9 +340,16 @@ def describe_ways(result: Comparison | RefusedAnalysis, *, plan: Scenario | Refu
                 unit="fraction",
                 n=result.n,
                 method="paired worlds, Agresti-Min",
+                details=_name_decision(result, plan) if row["alternative"] == result.best else {},
             )
         )
     return found
+
+
+def _name_decision(ways: Comparison, plan: Scenario) -> dict[str, Any]:
+    """Return which way is best and by when it must be chosen, for the list of what to do."""
+    by = {"decide_by": _day(ways.decide_by)} if ways.decide_by else {}
+    return {"way": name_way(plan, ways.best), "target": ways.target, **by}
 
 
 def describe_basis(worlds: Worlds | RefusedAnalysis, *, basis: Basis | RefusedAnalysis) -> dict[str, str]:

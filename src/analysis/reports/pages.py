@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.reports import audit, gate, render, tables
+from analysis.reports import audit, gate, render, tables, this_week
 from analysis.reports.actions import FILE as ACTIONS
-from analysis.reports.actions import choose_actions, describe_actions, write_csv
+from analysis.reports.actions import choose_actions, describe_actions
+from analysis.reports.outcomes import Before, Today, find_outcomes
 from analysis.reports.parameters import RUNNER_SETS
 from analysis.reports.plan import Plan, Task
 from analysis.reports.results import versions
@@ -147,10 +148,13 @@ def titles(task: Task, plan: Plan) -> dict[str, str]:
     return {locale: " · ".join(filter(None, parts)) for locale, parts in told.items()}
 
 
-def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, day: int) -> None:
+def write_indexes(
+    fates: Sequence[Fate], stage: Path, plan: Plan, *, today: Today, before: Sequence[Before], run: str, day: int
+) -> None:
     """Write this week's page: one per language, the community's own as ``index.html``, and its actions as a table."""
-    to_do = choose_actions(claim for fate in fates if fate.status == "published" for claim in fate.results)
-    (stage / ACTIONS).write_bytes(write_csv(to_do, locales=plan.locales, day=day))
+    to_do = choose_actions(today.claims)
+    became = find_outcomes(before, today)
+    (stage / ACTIONS).write_bytes(this_week.write_csv(to_do, became, before, locales=plan.locales, day=day))
     for locale in plan.locales:
         cards = [_card(fate, locale) for fate in fates]
         frame = replace(
@@ -161,8 +165,11 @@ def write_indexes(fates: Sequence[Fate], stage: Path, plan: Plan, *, run: str, d
         told = describe_actions(to_do, locale=locale, day=day)
         told = [action | {"href": page_name(action["page"], locale)} for action in told]
         told = [action | {"why": "" if gate.names_somebody(action["why"]) else action["why"]} for action in told]
+        again = this_week.describe_repeats(to_do, before, locale=locale)
+        told = [action | {"again": said} for action, said in zip(told, again, strict=True)]
         made = _made(plan, "", locale, run=run, day=day)
-        html = render.render_index(cards, locale=locale, frame=frame, made=made, actions=told)
+        then = this_week.describe_outcomes(became, locale=locale)
+        html = render.render_index(cards, locale=locale, frame=frame, made=made, actions=told, became=then)
         gate.check_page(html, name=f"index.{locale}.html")
         (stage / f"index.{locale}.html").write_text(html, "utf-8")
     own = plan.community.locale if plan.community.locale in plan.locales else plan.locales[0]

@@ -99,6 +99,7 @@ def render_index(
     made: Made = (),
     title: str = "",
     actions: Sequence[Mapping[str, str]] | None = None,
+    became: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page that opens first.
 
@@ -110,14 +111,17 @@ def render_index(
         Of the page, where it is another one: earlier runs.
     actions
         What to do: what, why, who, by when, expected gain and link; empty says that there is nothing, None says nothing.
+    became
+        What came of earlier actions: ``title``, ``proof`` (what it does not show) and ``outcomes``, of each what, verdict, status and why.
     """
     import jinja2
 
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     page = _page(frame, locale, title=title or labels.text("page.index.title", locale), made=made)
     to_do = {} if actions is None else {"actions": [_readable(action) for action in actions]}
+    said = {} if became is None else {"became": {**became, "outcomes": [_readable(one) for one in became["outcomes"]]}}
     cards = [_readable(card) for card in cards]
-    return environment.get_template("contents.html.j2").render(page=page | {"cards": cards} | to_do)
+    return environment.get_template("contents.html.j2").render(page=page | {"cards": cards} | to_do | said)
 
 
 def _readable(texts: Mapping[str, str]) -> dict[str, str]:

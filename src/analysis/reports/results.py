@@ -40,7 +40,7 @@ CLAIM = (
     "warnings",
     "sentence",
 )
-"""What a finding must carry to be recorded; the notebook's name joins them."""
+"""What a finding must carry to be recorded; the notebook's name joins them, and its ``details`` where it has any."""
 
 PACKAGES = ("community-analysis", "pandas", "numpy", "scipy", "duckdb", "narwhals", "lifelines", "matplotlib")
 """The packages that a number depends on."""
@@ -136,6 +136,8 @@ def _to_record(finding: Any, notebook: str) -> dict[str, Any]:
     if missing:
         raise ResultError(f"{notebook}: a finding lacks {', '.join(missing)}. Make findings by the findings module.")
     claim = {name: getattr(finding, name) for name in CLAIM}
+    if details := getattr(finding, "details", {}):
+        claim["details"] = details
     plain: dict[str, Any] = _plain({**claim, "notebook": notebook})
     return plain
 

@@ -25,6 +25,7 @@ from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
 from analysis.reports import history, listing, pages, publish, render, reuse, shared
 from analysis.reports.alerts import Alert, find_alerts, find_unmatched
+from analysis.reports.before import describe_today, read_before
 from analysis.reports.manifest import describe_run
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
@@ -329,7 +330,9 @@ def _write_documents(run: _Run, fates: Sequence[Fate]) -> None:
     shared.write_results(run.stage, claims)
     for own in run.stage.glob("*.results.json"):
         own.rename(run.stage / "notebooks" / own.name)
-    pages.write_indexes(fates, run.stage, run.plan, run=run.id, day=run.day)
+    before = read_before(run.stage.parent, as_of_day=run.plan.window.as_of_day)
+    today = describe_today(run.plan, fates)
+    pages.write_indexes(fates, run.stage, run.plan, today=today, before=before, run=run.id, day=run.day)
     told = describe_run(run.plan, fates, run=run.id, started=run.started, stage=run.stage)
     write_atomically(run.stage / pages.MANIFEST, dump(told))
 

@@ -35,7 +35,8 @@ def share(claim: Mapping[str, Any]) -> dict[str, Any]:
     rounded = {name: _round(claim.get(name), str(claim.get("unit", ""))) for name in _ESTIMATES}
     counts = {name: _count(claim.get(name), str(claim.get("unit", ""))) for name in ("n", "n_events")}
     p_value = labels.publish(claim.get("p_value"), "p")
-    return {**claim, **rounded, **counts, "p_value": p_value}
+    kept = {name: value for name, value in claim.items() if name != "details"}
+    return {**kept, **rounded, **counts, "p_value": p_value}
 
 
 def _round(value: Any, unit: str) -> Any:

@@ -37,6 +37,7 @@ from analysis.survival.risk import (
 )
 from analysis.survival.risk_validation import RiskValidation, validate_risk
 from analysis.survival.rules import MILESTONES, Rules
+from analysis.survival.shrinkage import Fallback, Shrunk, estimate_fallback, shrink_ratios
 from analysis.survival.stay import (
     BetweenLooks,
     ExpectedExits,
@@ -75,6 +76,7 @@ __all__ = [
     "Cox",
     "Discrimination",
     "ExpectedExits",
+    "Fallback",
     "GroupWatch",
     "Hazards",
     "ImmortalTime",
@@ -89,6 +91,7 @@ __all__ = [
     "Retention",
     "RiskValidation",
     "Rules",
+    "Shrunk",
     "SilenceRisk",
     "Stay",
     "StayShape",
@@ -115,6 +118,7 @@ __all__ = [
     "estimate_cox",
     "estimate_curve",
     "estimate_exits",
+    "estimate_fallback",
     "estimate_hazard_ratios",
     "estimate_hazards",
     "estimate_incidence",
@@ -144,6 +148,7 @@ __all__ = [
     "score_kinds",
     "score_rows",
     "show_immortal_time",
+    "shrink_ratios",
     "tabulate_remaining",
     "tabulate_tests",
     "validate_predictions",
