@@ -37,6 +37,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(cls=_Group, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.command("import")(data.import_)
+app.command()(data.collect)
 app.command()(data.check)
 app.command()(data.forget)
 app.command()(report.report)

@@ -1,4 +1,4 @@
-"""Commands about data: import exports, check what there is, draw a sample."""
+"""Commands about data: archive exports, import them, check what there is, draw a sample."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from analysis.intake import FileReport, ImportReport, Tables
+    from analysis.intake.archived import Archived
+    from analysis.intake.collecting import Collected
 
 
 class Kind(StrEnum):
@@ -61,6 +63,8 @@ def forget(
     """Erase one person from every table, keep them out of later imports, and say which reports still count them."""
     from analysis.config import read_config
     from analysis.intake import forget_member
+    from analysis.intake.archived import find_archived
+    from analysis.intake.collecting import find_archive
     from analysis.reports.counted import find_counted
 
     settings = read_config(config)
@@ -75,7 +79,73 @@ def forget(
         say(console, f"Still counted, not named, in the report {run}")
     for path in counted.lists:
         say(console, f"Named in {path}: delete this file.")
-    say(console, f"Exports that hold this person are yours to erase. Next: community report {settings.path}")
+    _tell_archived(find_archived(find_archive(settings), member), console)
+    say(console, f"Other exports that hold this person are yours to erase. Next: community report {settings.path}")
+
+
+def _tell_archived(archived: Archived, console: Console) -> None:
+    for path in archived.files:
+        say(console, f"Raw export that still holds this id: {path}. Delete it, or take the person out of it.")
+    for path in archived.unread:
+        say(console, f"Raw export that could not be looked into: {path}.")
+    if archived.n_files and not archived.files:
+        say(
+            console,
+            f"None of {archived.n_files:,} archived exports names this id; they may name the person by another one.",
+        )
+
+
+def collect(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The community.yml.")],
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[SOURCE]...", help="Exports, or folders of them; none: the drop folder."),
+    ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The archive; by default data/raw/COMMUNITY/archive.")
+    ] = None,
+    taken_at: Annotated[str, typer.Option(metavar="DATE", help="Day of exports whose names carry none.")] = "",
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove from SOURCE what the archive gives back byte for byte.")
+    ] = False,
+) -> None:
+    """Archive exports day by day, before their source forgets them; run it daily, by cron."""
+    from analysis.config import read_config
+    from analysis.intake.collecting import collect_exports
+    from analysis.reports.clock import today
+
+    settings = read_config(config)
+    done = collect_exports(
+        settings, sources or [], today=today(settings.timezone), archive=archive, taken_at=taken_at, prune=prune
+    )
+    _show_collected(done, settings.path)
+    raise typer.Exit(1 if done.refused else 0)
+
+
+def _show_collected(done: Collected, config: Path) -> None:
+    from analysis.intake.collecting import KEPT_DAYS, WARN_DAYS
+    from analysis.intake.ledger import iso
+
+    for kept in done.stored:
+        how = " (dated by when the file was written)" if kept.dated_by == "file" else ""
+        typer.echo(f"Archived {done.archive / kept.path}{how}")
+    typer.echo(f"{len(done.stored):,} archived, {done.n_known:,} there already, {len(done.refused):,} refused.")
+    for problem in done.refused:
+        typer.echo(f"Not archived: {problem}.", err=True)
+    for gap in done.gaps:
+        days = iso(gap.first_day) + (f" to {iso(gap.last_day)}" if gap.last_day > gap.first_day else "")
+        if gap.days_left < 0:
+            typer.echo(
+                f"Missing: {days}. The source keeps {KEPT_DAYS} days: it has forgotten {iso(gap.first_day)}.", err=True
+            )
+        else:
+            soon = "SOON: " if gap.days_left <= WARN_DAYS else ""
+            left = f"{soon}it forgets {iso(gap.first_day)} in {gap.days_left} days"
+            typer.echo(f"Missing: {days}. A source that keeps {KEPT_DAYS} days can still be asked; {left}.", err=True)
+    if done.n_pruned:
+        typer.echo(f"Removed from the source: {done.n_pruned:,} files that the archive holds.")
+    if done.stored:
+        typer.echo(f"Next: community import {done.archive} --into {config.parent}")
 
 
 def sample(
