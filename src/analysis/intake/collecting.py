@@ -62,12 +62,12 @@ class Gap:
 
     first_day: int
     last_day: int
-    today: int
+    asked_day: int
 
     @property
     def days_left(self) -> int:
         """How long the source still knows the first of them; below 0 it has forgotten it."""
-        return self.first_day + KEPT_DAYS - self.today
+        return self.first_day + KEPT_DAYS - self.asked_day
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,14 +158,14 @@ def find_gaps(days: Sequence[int], *, today: int) -> Iterator[Gap]:
     usual = median_low(apart) if apart else 1
     for before, after in itertools.pairwise([*there, *([today] if there else [])]):
         if after - before > usual:
-            yield Gap(first_day=before + usual, last_day=after - 1, today=today)
+            yield Gap(first_day=before + usual, last_day=after - 1, asked_day=today)
 
 
 class _Shelf:
     """One collection under way."""
 
     def __init__(self, archive: Path, work: Path, *, today: int, zone: ZoneInfo, given: int | None) -> None:
-        self.archive, self.work, self.today, self.zone, self.given = archive, work, today, zone, given
+        self.archive, self.work, self.last_day, self.zone, self.given = archive, work, today, zone, given
         self.kept = {one.path: one for one in read_archive(archive)}
         self.stored: list[Kept] = []
         self.refused: list[Problem] = []
@@ -205,7 +205,7 @@ class _Shelf:
         if day is None:
             written = dt.datetime.fromtimestamp(path.stat().st_mtime, self.zone).date()
             day, how = (written - dt.date(1970, 1, 1)).days, "file"
-        if day > self.today:
+        if day > self.last_day:
             rule, remedy = f"dated {iso(day)}, which has not come yet", "Put the date in its name right"
             raise SchemaError([Problem(file=name, rule=rule, remedy=remedy)])
         return day, how
