@@ -164,6 +164,9 @@ class RefusalCode(StrEnum):
     NOTHING_UNSURE = "nothing_unsure"
     OUTCOME_CERTAIN = "outcome_certain"
     NO_EXPERIMENTS = "no_experiments"
+    NO_PAID_CHANNELS = "no_paid_channels"
+    BOUNDS_ABOVE_BUDGET = "bounds_above_budget"
+    BOUNDS_BELOW_BUDGET = "bounds_below_budget"
 
 
 @dataclass(eq=False)

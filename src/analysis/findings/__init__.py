@@ -1,5 +1,6 @@
 """Result → status and sentence, in every language; one function per result type."""
 
+from analysis.findings.allocation import describe_allocation, describe_balance, tabulate_allocation
 from analysis.findings.assumptions import (
     describe_clashes,
     describe_correlations,
@@ -117,8 +118,10 @@ __all__ = [
     "choose_headline",
     "describe_after",
     "describe_alarms",
+    "describe_allocation",
     "describe_arms",
     "describe_award",
+    "describe_balance",
     "describe_basis",
     "describe_benefit",
     "describe_between",
@@ -198,6 +201,7 @@ __all__ = [
     "priced",
     "rank",
     "tabulate",
+    "tabulate_allocation",
     "tabulate_arms",
     "tabulate_changes",
     "tabulate_claims",

@@ -14,6 +14,7 @@ from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_finding, make_tile
 from analysis.findings.plan_words import join, name_goal, name_part, write_chance, write_list, write_moment
 from analysis.planning import (
+    WAY,
     Basis,
     BudgetChance,
     Chance,
@@ -115,7 +116,9 @@ def name_cause(plan: Scenario, part: str) -> dict[str, str]:
 
 
 def name_way(plan: Scenario, name: str) -> dict[str, str]:
-    """Return another way by its name in the plan's file, or that of its own file."""
+    """Return another way by its name in the plan's file, or that of its own file; the split that was worked out has none."""
+    if name == WAY and name not in plan.alternatives:
+        return labels.both("plan.allocation.way")
     return name_part(plan, "alternatives", name)
 
 

@@ -6,6 +6,7 @@ read from the worlds.
 """
 
 from analysis.planning.aging import Aging, read_aging
+from analysis.planning.allocation import WAY, Allocation, add_allocation, run_allocation
 from analysis.planning.answers import (
     BudgetChance,
     Chance,
@@ -50,7 +51,9 @@ from analysis.planning.worth import RequiredJoins, Worth, find_required_joins, v
 
 __all__ = [
     "DEFAULT_WORLDS",
+    "WAY",
     "Aging",
+    "Allocation",
     "Basis",
     "BudgetChance",
     "Chance",
@@ -81,6 +84,7 @@ __all__ = [
     "Watch",
     "Worlds",
     "Worth",
+    "add_allocation",
     "change_plan",
     "check_warning",
     "choose_target",
@@ -115,6 +119,7 @@ __all__ = [
     "read_plan",
     "read_scenario",
     "require_joins",
+    "run_allocation",
     "run_basis",
     "run_plan",
     "run_ways",

@@ -38,6 +38,7 @@ def list_loose_ends(plan: Scenario) -> Iterator[str]:
     if plan.actuals:
         yield from _missing("actuals.tasks", plan.actuals.tasks, plan.tasks, "tasks")
     yield from _check_experiments(plan)
+    yield from _check_allocation(plan)
     yield from _check_alternatives(plan)
 
 
@@ -51,6 +52,13 @@ def _check_experiments(plan: Scenario) -> Iterator[str]:
                 f"experiments.{name}: {trial.informs} is not a share (its unit does not begin with fraction)."
                 " Say under noise by how much one measurement errs."
             )
+
+
+def _check_allocation(plan: Scenario) -> Iterator[str]:
+    for what, named in (("bounds", plan.allocation.bounds), ("frozen", plan.allocation.frozen)):
+        yield from _missing(f"allocation.{what}", named, plan.channels, "channels")
+    for name in sorted({*plan.allocation.bounds} & {*plan.allocation.frozen}):
+        yield f"allocation: {name} is both frozen and bounded. Keep one; bounds of [0, 0] stop its spending."
 
 
 def _check_alternatives(plan: Scenario) -> Iterator[str]:

@@ -9,19 +9,18 @@ import datetime as dt
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analysis.config import find_upwards, read_yaml, validate
 from analysis.errors import ConfigError
 from analysis.planning.circles import list_circles
+from analysis.planning.limits import AllocationRules
 from analysis.planning.loose_ends import list_loose_ends
+from analysis.planning.parts import Name, Part, Words
 from analysis.planning.quantities import Quantity
 from analysis.planning.trial import Trial
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Words = dict[Literal["en", "zh"], str]
 
 STAGES = ("reached", "visited", "joined", "active", "bought")
 """The five stages of the funnel; a path holds the rate of each step from one to the next."""
@@ -33,11 +32,7 @@ Metric = Literal["members", "active_members", "joins", "revenue", "margin", "cos
 and cost since the plan's start; and the share of the plan's tasks that are done."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Link(_Part):
+class Link(Part):
     """A predecessor: ``lag`` weeks after its end (before it, if negative)."""
 
     task: Name
@@ -49,7 +44,7 @@ class Link(_Part):
         return {"task": data} if isinstance(data, str) else data
 
 
-class Task(_Part):
+class Task(Part):
     """Work with an unsure duration [weeks], after others, by people of one role."""
 
     name: Words = Field(default_factory=dict)
@@ -61,7 +56,7 @@ class Task(_Part):
     cost: Quantity = Quantity(value=0.0)
 
 
-class Condition(_Part):
+class Condition(Part):
     """What must hold for a gate to open: a figure of the world, in the week that ends."""
 
     metric: Metric
@@ -75,7 +70,7 @@ class Condition(_Part):
         return self
 
 
-class Gate(_Part):
+class Gate(Part):
     """Opens a phase when its tasks are done and its conditions hold, not before a date."""
 
     opens: Name
@@ -84,13 +79,13 @@ class Gate(_Part):
     not_before: dt.date | None = None
 
 
-class Phase(_Part):
+class Phase(Part):
     """A stretch of the plan; ``name`` in both languages."""
 
     name: Words = Field(default_factory=dict)
 
 
-class Role(_Part):
+class Role(Part):
     """People who do tasks: how many there are, and what one costs in a week."""
 
     name: Words = Field(default_factory=dict)
@@ -98,7 +93,7 @@ class Role(_Part):
     weekly_cost: Quantity = Quantity(value=0.0)
 
 
-class Channel(_Part):
+class Channel(Part):
     """Where people come from: reached = ceiling · spend^s / (spend^s + half_at^s) a week, from a task's end on.
 
     ``ceiling`` is the most people reached in a week, ``half_at`` the weekly spend that reaches half of them (Hill's curve;
@@ -117,7 +112,7 @@ class Channel(_Part):
     observed_spend: tuple[float, float] | None = Field(None, description="weekly spend seen so far: least and most")
 
 
-class Route(_Part):
+class Route(Part):
     """One way through the funnel: a rate for every step."""
 
     visited_per_reached: Quantity
@@ -126,14 +121,14 @@ class Route(_Part):
     bought_per_active: Quantity
 
 
-class Referral(_Part):
+class Referral(Part):
     """Members invite: invitations of one active member in a week, and the share of them that join."""
 
     invitations: Quantity = Quantity(value=0.0)
     joined_per_invited: Quantity = Quantity(value=0.0)
 
 
-class Retention(_Part):
+class Retention(Part):
     """How members age. ``from_members`` takes the curve that the community's own tables give."""
 
     from_members: bool = True
@@ -150,7 +145,7 @@ class Retention(_Part):
         return value
 
 
-class Prices(_Part):
+class Prices(Part):
     """What a buyer brings: orders a week, amount and margin of one."""
 
     weekly_orders: Quantity = Quantity(value=0.0)
@@ -159,7 +154,7 @@ class Prices(_Part):
     weekly_incentive: Quantity = Field(Quantity(value=0.0), description="paid per active member and week")
 
 
-class Staffing(_Part):
+class Staffing(Part):
     """Moderators answer questions: the queue by hour, and what a slow answer does."""
 
     weekly_questions: Quantity = Field(Quantity(value=0.0), description="per active member")
@@ -181,7 +176,7 @@ class Staffing(_Part):
         return value
 
 
-class Risk(_Part):
+class Risk(Part):
     """Something that may happen: its chance over the plan, when, and what it multiplies while it lasts."""
 
     name: Words = Field(default_factory=dict)
@@ -195,14 +190,14 @@ class Risk(_Part):
     channels: tuple[Name, ...] = Field((), description="those it closes while it lasts")
 
 
-class Correlation(_Part):
+class Correlation(Part):
     """Rank correlation (Spearman's) of two quantities, by their names in the register."""
 
     between: tuple[str, str]
     rank: float = Field(ge=-1, le=1)
 
 
-class Target(_Part):
+class Target(Part):
     """What should be reached by when."""
 
     name: Words = Field(default_factory=dict)
@@ -220,7 +215,7 @@ class Target(_Part):
         return self
 
 
-class Alternative(_Part):
+class Alternative(Part):
     """Another way to carry the plan out: what it changes, by name, and nothing else.
 
     ``changes`` maps a dotted name, such as ``channels.ads.weekly_spend``, to what stands there instead. A bare number put
@@ -231,7 +226,7 @@ class Alternative(_Part):
     changes: dict[str, Any] = Field(min_length=1)
 
 
-class Actual(_Part):
+class Actual(Part):
     """How far a task is: when it began and ended, and what share of it is done."""
 
     started: dt.date | None = None
@@ -247,7 +242,7 @@ class Actual(_Part):
         return self
 
 
-class Actuals(_Part):
+class Actuals(Part):
     """What has happened so far; nothing of it may be later than the day to which a page looks."""
 
     until: dt.date = Field(description="the day at whose end this was so")
@@ -262,7 +257,7 @@ class Actuals(_Part):
         return self
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """A plan with its uncertainty."""
 
     scenario: Name
@@ -292,6 +287,7 @@ class Scenario(_Part):
     )
     alternatives: dict[Name, Alternative] = Field(default_factory=dict)
     experiments: dict[Name, Trial] = Field(default_factory=dict)
+    allocation: AllocationRules = AllocationRules()
     actuals: Actuals | None = None
     path: Path = Field(Path("scenario.yml"), exclude=True)
 

@@ -103,7 +103,7 @@ def run_plan(
     n = draw.n
     tenure = _tenure(plan, now)
     lived = _Lived(plan, draw, aging, weeks=len(tenure) + plan.weeks)
-    strikes = {name: _strike(plan, draw, name) for name in sorted(plan.risks)}
+    strikes = {name: strike_risk(plan, draw, name) for name in sorted(plan.risks)}
 
     def live(first: int) -> World:
         rows = slice(first, min(first + CHUNK, n))
@@ -174,7 +174,7 @@ class _Lived:
         return self.aging.live(self.factors[rows], weeks=self.weeks)
 
 
-def _strike(plan: Scenario, draw: Draw, name: str) -> Strike:
+def strike_risk(plan: Scenario, draw: Draw, name: str) -> Strike:
     """Return whether a risk happens, in which week it begins, and how many it lasts, by world."""
     risk = plan.risks[name]
     last = plan.weeks - 1 if risk.to_week is None else min(risk.to_week, plan.weeks - 1)

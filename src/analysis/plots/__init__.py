@@ -1,5 +1,6 @@
 """Result → figure, and the only way in which anything leaves a cell."""
 
+from analysis.plots.allocation import plot_allocation
 from analysis.plots.churn import plot_groups, plot_immortal_time, plot_levels, plot_stay, plot_triangle
 from analysis.plots.display import (
     show_figure,
@@ -23,6 +24,7 @@ from analysis.plots.warning import plot_warning
 __all__ = [
     "Chart",
     "plot_alarms",
+    "plot_allocation",
     "plot_award",
     "plot_calibration",
     "plot_coverage",

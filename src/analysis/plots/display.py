@@ -55,6 +55,8 @@ WAYS = {
     **dict.fromkeys(("planned", "best_week"), "n"),
     "worth_figure": "worth_figure",
     **{"review": "date", "false_so_far": "of100", "seen_so_far": "of100"},
+    **dict.fromkeys(("spend_now", "spend_proposed", "total_now", "total_proposed", "least", "most"), "n"),
+    **dict.fromkeys(("joins_per_100", "marginal"), "d1"),
     **dict.fromkeys(("states", "unit", "base", "horizon", "direction", "source", "now", "then"), ""),
 }
 """How a column is written: a number by this spec, a string by its name under this key (or keys) of the catalogue.
