@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import labels
 from analysis.curves import Curve, estimate_at
-from analysis.plots.style import COLOURS, GRID, INK, MUTED, SEQUENCE, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, GRID, INK, MUTED, SEQUENCE, Chart, draw, printable, styled, tell
 from analysis.survival import GroupWatch, ImmortalTime, LevelComparison, Stay, Triangle
 
 TICKS = (0, 7, 14, 30, 60, 90, 180, 365, 730)
@@ -37,21 +37,29 @@ def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cel
         Curves stop where fewer are at risk.
     """
     figure, (axes,) = draw(height=3.4 + 0.17 * len(stays))
+    names, told = [], []
     for colour, (leaving, stay) in zip(COLOURS, stays.items(), strict=False):
         find = _find_line if stay.between else _find_steps
         points = find(stay.curve.table, horizon_days=horizon_days, min_cell=min_cell)
         label = labels.text(f"figure.stay.{leaving}", locale)
         _draw_curve(axes, points, colour=colour, label=label, steps=not stay.between)
+        names.append(label)
+        told.append(_tell_line(points, name=label, day=stay.day, locale=locale))
     finish_curve(axes, horizon_days=horizon_days, locale=locale)
     axes.legend(loc="best")
     _write_at_risk(
         axes, {leaving: stay.curve for leaving, stay in stays.items()}, horizon_days=horizon_days, locale=locale
     )
     axes.set_title(labels.text("figure.stay.title", locale))
-    first = next(iter(stays.values()))
-    day = min(horizon_days, first.day)
-    left = 1 - estimate_at(first.curve, days=(day,))["survival"].iloc[0]
-    return Chart(figure=figure, alt=labels.text("figure.stay.alt", locale, n=day, loss=left, lines=len(stays)))
+    members = max(stay.n for stay in stays.values())
+    return tell(figure, "stay", locale, told=told, names=names, members=members, last=horizon_days)
+
+
+def _tell_line(points: pd.DataFrame, *, name: str, day: int, locale: str) -> str:
+    """Return how many a line says are still there on a day, and where it ends."""
+    last = int(points["day"].max())
+    here, left = (points.loc[points["day"] <= until, "survival"].iloc[-1] for until in (min(day, last), last))
+    return labels.text("figure.stay.told", locale, name=name, day=min(day, last), here=here, last=last, left=left)
 
 
 @styled
@@ -78,9 +86,11 @@ def plot_triangle(triangle: Triangle, *, locale: str) -> Chart:
     axes.set(xlabel=labels.text("figure.triangle.x", locale), ylabel="")
     axes.xaxis.set_label_position("top")
     axes.set_title(labels.text("figure.triangle.title", locale), pad=10)
-    return Chart(
-        figure=figure, alt=labels.text("figure.triangle.alt", locale, cohorts=len(wide), days=list(wide.columns))
-    )
+    day = wide.columns[wide.notna().sum() >= len(wide) / 2].max()
+    known = wide[day].dropna()
+    facts = {"low": known.min(), "high": known.max(), "newest": known.iloc[0], "joined": known.index[0], "day": day}
+    span = (int(wide.index.min()), int(wide.index.max()))
+    return tell(figure, "triangle", locale, cohorts=len(wide), members=triangle.n, span=span, **facts)
 
 
 @styled
@@ -109,8 +119,17 @@ def plot_levels(comparisons: dict[str, LevelComparison], *, locale: str) -> Char
     percent_axis(axes.xaxis, locale)
     axes.set_xlabel(labels.text("figure.levels.x", locale, n=day))
     axes.set_title(labels.text("figure.levels.title", locale, n=day))
-    alt = labels.text("figure.levels.alt", locale, n=day, columns=[labels.name("column", by, locale) for by in tables])
-    return Chart(figure=figure, alt=alt)
+    told = [_tell_ends(table, by=by, locale=locale) for by, table in tables.items()]
+    members = max(result.n for result in comparisons.values())
+    return tell(figure, "levels", locale, day=day, told=told, members=members)
+
+
+def _tell_ends(table: pd.DataFrame, *, by: str, locale: str) -> str:
+    """Return which level of a grouping loses most, and which least."""
+    ranked = table.sort_values("loss")
+    names = [labels.name("level", level, locale) for level in ranked[by]]
+    facts = {"most": names[-1], "high": ranked["loss"].iloc[-1], "least": names[0], "low": ranked["loss"].iloc[0]}
+    return labels.text("figure.levels.told", locale, by=labels.name("column", by, locale), **facts)
 
 
 @styled
@@ -132,8 +151,11 @@ def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
     axes.set_ylim(0, max(2.0, table["ratio"].max() * 1.15))
     axes.set(xlabel=labels.text("figure.groups.x", locale), ylabel=labels.text("figure.groups.y", locale))
     axes.set_title(labels.text("figure.groups.title", locale, end=watch.end_day))
-    alt = labels.text("figure.groups.alt", locale, groups=len(table), n=watch.n_flagged)
-    return Chart(figure=figure, alt=alt)
+    named = [labels.text("figure.groups.named", locale, name=labels.shorten(str(row["group_id"])), ratio=row["ratio"])
+             for row in flagged.head(MOST_LABELLED).to_dict("records")]  # fmt: skip
+    told = labels.text(f"figure.groups.{'some' if named else 'none'}", locale, n=watch.n_flagged, names=named)
+    facts = {"days": watch.days, "end": watch.end_day, "members": watch.n}
+    return tell(figure, "groups", locale, groups=len(table), told=told, **facts)
 
 
 @styled
@@ -152,8 +174,9 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
     lines, levels = panels[1].get_legend_handles_labels()
     title = labels.name("column", result.naive.by[0], locale)
     figure.legend(lines, levels, loc="outside lower center", ncols=len(levels), title=title)
-    alt = labels.text("figure.immortal.alt", locale, n=result.known_day)
-    return Chart(figure=figure, alt=alt)
+    naive, landmarked = (result.table[name].max() - result.table[name].min() for name in ("naive", "landmarked"))
+    facts = {"known": result.known_day, "day": result.day, "members": result.n}
+    return tell(figure, "immortal", locale, naive=naive, landmarked=landmarked, **facts)
 
 
 def _find_steps(table: pd.DataFrame, *, horizon_days: int, min_cell: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import display
 
 from analysis import labels
-from analysis.errors import RefusedAnalysis
+from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.findings import Finding, Status, Tile
 from analysis.plots.style import Chart
 
@@ -63,6 +63,9 @@ WAYS = {
 
 Counts of members by level or group are rounded to five, so that the difference of two pages tells of nobody.
 """
+
+WITHHELD = {"GroupWatch": "groups", "Triangle": "cohorts"}
+"""Results that say how many parts they left out as too small (``n_suppressed``), and what those are."""
 
 WHOLE = frozenset(("checks",))
 """Tables whose counts are those of whole questions, not of parts: they are shown as they are."""
@@ -137,11 +140,11 @@ def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **optio
     for language in languages(locale):
         chart = plot(result, locale=language, **options)
         width, height = (round(96 * inches) for inches in chart.figure.get_size_inches())
-        image = {"alt": chart.alt, "width": width, "height": height}
+        image = {"alt": chart.alt, "caption": chart.caption, "width": width, "height": height}
         display(
             {"image/png": chart.png(), "text/plain": chart.alt},
             raw=True,
-            metadata={"lang": language, "image/png": image},
+            metadata={"lang": language, "image/png": image, **_find_withheld(result)},
         )
 
 
@@ -216,6 +219,15 @@ def _is_nothing(result: Any) -> bool:
     if isinstance(result, pd.DataFrame):
         return result.empty
     return isinstance(result, RefusedAnalysis) or (isinstance(result, Mapping) and not result)
+
+
+def _find_withheld(result: Any) -> dict[str, Any]:
+    """Return, for the foot of the page, which groupings had levels merged and how many parts were left out as too small."""
+    results = list(result.values()) if isinstance(result, Mapping) else [result]
+    merged = [one.by for one in results if hasattr(one, "by") and WarningCode.GROUPS_MERGED in one.warnings]
+    counted = {WITHHELD[name]: one.n_suppressed for one in results if (name := type(one).__name__) in WITHHELD}
+    parts = {kind: int(n) for kind, n in counted.items() if n}
+    return {"withheld": {"merged": merged, "parts": parts}} if merged or parts else {}
 
 
 def _head(table: pd.DataFrame, name: str, language: str) -> str:

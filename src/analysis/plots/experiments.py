@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from analysis import labels
 from analysis.curves import estimate_at
 from analysis.experiments import Award, Estimates, FalseAlarms, Staying, Trace
 from analysis.inference import MIN_CELL
-from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, styled
+from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, styled, tell
 
 
 @styled
@@ -36,8 +39,19 @@ def plot_effects(found: Estimates, *, locale: str) -> Chart:
     axes.xaxis.set_major_formatter(lambda value, _: labels.write(value, spec, locale))
     axes.set_xlabel(labels.text("figure.effects." + ("x_share" if found.is_share else "x_figure"), locale))
     axes.set_title(labels.text("figure.effects.title", locale))
-    first = names[int(table["primary"].to_numpy().argmax())]
-    return Chart(figure=figure, alt=labels.text("figure.effects.alt", locale, n=len(table), method=first))
+    place = int(table["primary"].to_numpy().argmax())
+    told = _tell_effect(table.iloc[place], is_share=found.is_share, locale=locale)
+    members = found.primary.n_control + found.primary.n_treatment
+    low, high = (labels.write(end, spec, locale) for end in (table["estimate"].min(), table["estimate"].max()))
+    facts = {"method": names[place], "effect": told, "low": low, "high": high}
+    return tell(figure, "effects", locale, n=len(table), members=members, **facts)
+
+
+def _tell_effect(row: Mapping[str, float] | pd.Series, *, is_share: bool, locale: str) -> str:
+    """Return an effect with its interval, as sentences say it."""
+    way = "share" if is_share else "figure"
+    facts = {"value": row["estimate"], "low": row["ci_low"], "high": row["ci_high"]}
+    return labels.text(f"incentive.interval.{way}", locale, **facts)
 
 
 @styled
@@ -60,7 +74,9 @@ def plot_award(award: Award, *, locale: str) -> Chart:
     axes.xaxis.set_major_formatter(lambda value, _: labels.write(value, "pts", locale))
     axes.set_xlabel(labels.text("figure.award.x", locale, n=award.day))
     axes.set_title(labels.text("figure.award.title", locale))
-    return Chart(figure=figure, alt=labels.text("figure.award.alt", locale, n=len(table)))
+    first, last = table.iloc[0], table.iloc[-1]
+    facts = {"naive": first["difference"], "least": last["difference"], "members": award.n_members, "day": award.day}
+    return tell(figure, "award", locale, n=len(table), awarded=award.n_awarded, **facts)
 
 
 @styled
@@ -92,8 +108,9 @@ def plot_looks(trace: Trace, *, locale: str) -> Chart:
     axes.legend(
         loc="upper left", bbox_to_anchor=(0, -0.24), ncols=3, borderaxespad=0, handlelength=1.4, columnspacing=1.2
     )
-    alt = labels.text("figure.looks.alt", locale, n=len(table), planned=len(looks), crossed=int(crossed.sum()))
-    return Chart(figure=figure, alt=alt)
+    told = _tell_effect(table.iloc[-1], is_share=trace.is_share, locale=locale)
+    facts = {"planned": len(looks), "crossed": int(crossed.sum()), "day": table["look_day"].iloc[-1], "effect": told}
+    return tell(figure, "looks", locale, n=len(table), first=looks[0], last=looks[-1], **facts)
 
 
 @styled
@@ -127,12 +144,8 @@ def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> 
     axes.set_title(labels.text("figure.staying.title", locale))
     axes.legend(loc="lower left")
     at = estimate_at(staying.curve, days=(horizon,)).set_index("variant")["survival"]
-    return Chart(
-        figure=figure,
-        alt=labels.text(
-            "figure.staying.alt", locale, n=horizon, treated=at[effect.treatment], control=at[effect.control]
-        ),
-    )
+    facts = {"treated": at[effect.treatment], "control": at[effect.control], "members": staying.curve.n}
+    return tell(figure, "staying", locale, n=horizon, **facts)
 
 
 @styled
@@ -152,5 +165,7 @@ def plot_alarms(alarms: FalseAlarms, *, locale: str) -> Chart:
     axes.xaxis.set_major_formatter(lambda value, _: labels.write(value, "of100", locale))
     axes.set_xlabel(labels.text("figure.alarms.x", locale))
     axes.set_title(labels.text("figure.alarms.title", locale))
-    alt = labels.text("figure.alarms.alt", locale, n=len(table), alpha=alarms.alpha)
-    return Chart(figure=figure, alt=alt)
+    ranked = table.sort_values("rate")
+    least, most = (labels.name("method", ranked["method"].iloc[place], locale) for place in (0, -1))
+    facts = {"low": ranked["rate"].iloc[0], "least": least, "high": ranked["rate"].iloc[-1], "most": most}
+    return tell(figure, "alarms", locale, n=len(table), alpha=alarms.alpha, draws=int(table["n_draws"].max()), **facts)

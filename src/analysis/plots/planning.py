@@ -15,7 +15,7 @@ from analysis.findings.plan_words import count_days, name_goal, write_chance
 from analysis.findings.planning import EPOCH, LIKELY, name_way
 from analysis.planning import Comparison, Scenario, TargetChances, Worth
 from analysis.plots.churn import percent_axis
-from analysis.plots.style import COLOURS, GRID, INK, MUTED, WIDTH, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, GRID, INK, MUTED, WIDTH, Chart, draw, printable, styled, tell
 
 LONGEST = 54
 """Letters of a name that stands on a line of its own."""
@@ -45,17 +45,18 @@ def plot_targets(judged: TargetChances, *, plan: Scenario, locale: str) -> Chart
     axes.set_title(labels.text("figure.targets.title", locale))
     ranked = table.sort_values("chance")
     least, most = ranked.iloc[0], ranked.iloc[-1]
-    alt = labels.text(
-        "figure.targets.alt",
+    return tell(
+        figure,
+        "targets",
         locale,
         n=len(table),
+        worlds=judged.together.n,
         low=write_chance(least["chance"]),
         high=write_chance(most["chance"]),
         least=name_goal(plan, least["target"]),
         most=name_goal(plan, most["target"]),
         together=write_chance(judged.together.chance),
     )
-    return Chart(figure=figure, alt=alt)
 
 
 def _name_target(plan: Scenario, row: dict[str, object], locale: str) -> str:
@@ -83,7 +84,8 @@ def plot_fans(fans: pd.DataFrame, *, plan: Scenario, locale: str) -> Chart:
         axes.yaxis.set_major_formatter(lambda value, _: _write_short(value, locale))
         ends[metric] = labels.write(fan["p50"].iloc[-1], "n", locale)
     _write_legend(figure, locale)
-    return Chart(figure=figure, alt=labels.text("figure.fans.alt", locale, **ends))
+    span = (count_days(plan, 1), int(days[-1]))
+    return tell(figure, "fans", locale, span=span, currency=plan.currency, **ends)
 
 
 def _mark_targets(axes: Axes, plan: Scenario, metric: str) -> None:
@@ -142,15 +144,16 @@ def plot_worth(worth: Worth, *, plan: Scenario, locale: str) -> Chart:
     axes.set_ylabel(labels.text("figure.worth.y", locale, currency=plan.currency))
     axes.set_title(labels.text("figure.worth.title", locale))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    alt = labels.text(
-        "figure.worth.alt",
+    return tell(
+        figure,
+        "worth",
         locale,
+        worlds=worth.pays.n,
         weeks=worth.weeks,
         value=labels.write(worth.fan["p50"].iloc[-1], "n", locale),
         cost=labels.write(cost["p50"], "n", locale),
         currency=plan.currency,
     )
-    return Chart(figure=figure, alt=alt)
 
 
 @styled
@@ -181,6 +184,4 @@ def plot_ways(ways: Comparison, *, plan: Scenario, locale: str) -> Chart:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     first = table.iloc[0]
     best = name_way(plan, first["alternative"])
-    return Chart(
-        figure=figure, alt=labels.text("figure.ways.alt", locale, n=len(table), best=best, gain=100 * first["gain"])
-    )
+    return tell(figure, "ways", locale, n=len(table), best=best, gain=100 * first["gain"], worlds=ways.n)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from analysis import labels
-from analysis.plots.style import COLOURS, INK, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, INK, Chart, draw, printable, styled, tell
 from analysis.quality import Overlap
 
 MOST_MISSING = 10
+MOST_TOLD = 3
 
 
 @styled
@@ -35,8 +36,10 @@ def plot_coverage(coverage: pd.DataFrame, *, locale: str, as_of_day: int) -> Cha
     days = np.linspace(dated["first_day"].min(), as_of_day, 4)
     axes.set_xticks(days, [labels.write(day, "yearmonth", locale) for day in days])
     axes.set_title(labels.text("figure.coverage.title", locale))
-    alt = labels.text("figure.coverage.alt", locale, n=len(dated), day=as_of_day)
-    return Chart(figure=figure, alt=alt)
+    longest = names[int(dated["first_day"].to_numpy().argmin())]
+    shortest = names[int((dated["last_day"] - dated["first_day"]).to_numpy().argmin())]
+    facts = {"first": dated["first_day"].min(), "longest": longest, "shortest": shortest}
+    return tell(figure, "coverage", locale, n=len(dated), day=as_of_day, rows=int(dated["n_rows"].sum()), **facts)
 
 
 @styled
@@ -65,7 +68,9 @@ def plot_missing(missing: pd.DataFrame, *, locale: str) -> Chart:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(labels.text("figure.missing.x", locale))
     axes.set_title(labels.text("figure.missing.title", locale))
-    return Chart(figure=figure, alt=labels.text("figure.missing.alt", locale, n=len(worst)))
+    told = [labels.text("figure.missing.told", locale, name=name, share=share)
+            for name, share in zip(names, worst["share"], strict=True)][:MOST_TOLD]  # fmt: skip
+    return tell(figure, "missing", locale, n=len(worst), told=told, rows=int(worst["n_rows"].max()))
 
 
 @styled
@@ -89,5 +94,7 @@ def plot_overlap(overlap: Overlap, *, locale: str) -> Chart:
     axes.set_title(labels.text("figure.overlap.title", locale))
     if len(counted) and len(bounded):
         figure.legend(loc="outside lower center", ncols=2)
-    alt = labels.text("figure.overlap.alt", locale, n=len(table), counted=len(counted))
-    return Chart(figure=figure, alt=alt)
+    told = [labels.text(f"figure.overlap.told_{'counted' if row.counted else 'bounded'}", locale, low=row.low, high=row.high,
+                        a=labels.name("level", row.platform_a, locale), b=labels.name("level", row.platform_b, locale))
+            for row in table.head(MOST_TOLD).itertuples()]  # fmt: skip
+    return tell(figure, "overlap", locale, n=len(table), counted=len(counted), told=told)

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis import labels
 from analysis.plots.churn import finish_curve
-from analysis.plots.style import COLOURS, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, Chart, draw, printable, styled, tell
 from analysis.survival import Reasons, estimate_incidence_at
 
 MOST_REASONS = 5
@@ -35,4 +35,4 @@ def plot_reasons(reasons: Reasons, *, locale: str, horizon_days: int, min_cell: 
     axes.legend(loc="upper left", reverse=True)
     axes.set_title(labels.text("figure.reasons.title", locale))
     gone = float(wide.iloc[-1].sum())
-    return Chart(figure=figure, alt=labels.text("figure.reasons.alt", locale, n=end, loss=gone, reasons=names))
+    return tell(figure, "reasons", locale, n=end, loss=gone, reasons=names, members=reasons.n)

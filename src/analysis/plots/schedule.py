@@ -15,7 +15,7 @@ from analysis.errors import RefusedAnalysis
 from analysis.findings.plan_words import count_days, find_day, name_part
 from analysis.planning import Finish, GateChances, Scenario
 from analysis.plots.planning import mark_months
-from analysis.plots.style import COLOURS, INK, MUTED, PAPER, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, INK, MUTED, PAPER, Chart, draw, printable, styled, tell
 
 ROW = 0.245
 """Inches of a row: a name stands beside its bar, where a phone can still show it."""
@@ -72,10 +72,7 @@ def plot_gantt(
     ends = table["p50"][np.isfinite(table["p50"])]
     end = find_day(plan, float(ends.max()) if len(ends) else last)
     facts = {"n": len(table), "phases": len(phases), "first": labels.write(plan.start, "date", locale)}
-    return Chart(
-        figure=figure,
-        alt=labels.text("figure.gantt.alt", locale, last=labels.write(end, "date", locale), **facts),
-    )
+    return tell(figure, "gantt", locale, last=labels.write(end, "date", locale), worlds=finish.within.n, **facts)
 
 
 def _order(plan: Scenario, table: pd.DataFrame, phase: str) -> list[str]:

@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from PIL import Image
 
+from analysis import labels
+
 P = ParamSpec("P")
 
 DPI = 200
@@ -35,10 +37,11 @@ SEQUENCE = "crest"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chart:
-    """A figure and what it shows, in words, for those who cannot see it."""
+    """A figure; what it shows, in words, for those who cannot see it; and a caption: of what, in which unit, of how many, when."""
 
     figure: Figure
     alt: str
+    caption: str = ""
 
     def png(self) -> bytes:
         """Return the picture, sharp on a phone and light enough to be sent by chat."""
@@ -65,6 +68,12 @@ def draw(*, height: float, ncols: int = 1, sharey: bool = True) -> tuple[Figure,
     """Return an empty figure of the house's width and its axes, from left to right."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, list(figure.subplots(1, ncols, squeeze=False, sharey=sharey)[0])
+
+
+def tell(figure: Figure, name: str, locale: str, **facts: Any) -> Chart:
+    """Return a figure with its words: ``figure.<name>.alt`` and ``figcaption.<name>`` of the catalogue, filled from ``facts``."""
+    alt, caption = (labels.text(key, locale, **facts) for key in (f"figure.{name}.alt", f"figcaption.{name}"))
+    return Chart(figure=figure, alt=alt, caption=caption)
 
 
 def printable(text: object, *, most: int = 18) -> str:

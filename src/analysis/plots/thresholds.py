@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis import labels
 from analysis.plots.churn import percent_axis
-from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled
+from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled, tell
 from analysis.survival import ThresholdPanel
 
 TICKS = (7, 14, 30, 60, 90, 180, 365)
@@ -43,10 +43,9 @@ def plot_thresholds(panel: ThresholdPanel, *, locale: str) -> Chart:
         if len(axes.get_legend_handles_labels()[0]) > 1:
             axes.legend(loc="best")
     known = table.dropna(subset=["survival"])
-    alt = labels.text("figure.thresholds.alt", locale, k=panel.silent_days, day=panel.day,
-                      first=known["silent_days"].min(), last=known["silent_days"].max(),
-                      least=known["survival"].min(), most=known["survival"].max())  # fmt: skip
-    return Chart(figure=figure, alt=alt)
+    return tell(figure, "thresholds", locale, k=panel.silent_days, day=panel.day, members=table["n"].max(),
+                first=known["silent_days"].min(), last=known["silent_days"].max(),
+                least=known["survival"].min(), most=known["survival"].max())  # fmt: skip
 
 
 def _is_known(panel: ThresholdPanel, value: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis import labels
 from analysis.plots.churn import percent_axis
-from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled
+from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled, tell
 from analysis.survival import Calibration
 
 
@@ -52,6 +52,6 @@ def plot_calibration(checked: Checked, *, locale: str, outcome: str = "left") ->
     axes.set_ylabel(labels.text(f"figure.calibration.{outcome}", locale))
     axes.set_title(labels.text("figure.calibration.title", locale, day=checked.at_day, n=checked.within_days))
     first, last = table.iloc[0], table.iloc[-1]
-    alt = labels.text("figure.calibration.alt", locale, n=len(table), gap=checked.calibration.largest_gap,
-                      low=first["predicted"], low_seen=first["observed"], high=last["predicted"], high_seen=last["observed"])  # fmt: skip
-    return Chart(figure=figure, alt=alt)
+    return tell(figure, "calibration", locale, n=len(table), gap=checked.calibration.largest_gap, low=first["predicted"],
+                low_seen=first["observed"], high=last["predicted"], high_seen=last["observed"],
+                members=checked.calibration.n, at=checked.at_day, within=checked.within_days)  # fmt: skip

@@ -10,7 +10,7 @@ from analysis.findings.plan_words import count_days, name_goal
 from analysis.findings.warning import write_figure
 from analysis.planning import EarlyWarning, Scenario, Watch
 from analysis.plots.planning import mark_months
-from analysis.plots.style import COLOURS, INK, Chart, draw, styled
+from analysis.plots.style import COLOURS, INK, Chart, draw, styled, tell
 
 
 @styled
@@ -54,12 +54,12 @@ def plot_warning(rule: EarlyWarning, *, plan: Scenario, watch: Watch | RefusedAn
     axes.yaxis.set_major_formatter(lambda value, _: labels.write(value, spec, locale))
     axes.set_title(labels.text(f"figure.warning.{rule.metric}", locale, currency=plan.currency))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    alt = labels.text(
-        "figure.warning.alt",
+    return tell(
+        figure,
+        "warning",
         locale,
         n=len(table),
         goal=name_goal(plan, rule.target),
         first=write_figure(rule, plan, float(table["threshold"].iloc[0])),
         last=write_figure(rule, plan, float(table["threshold"].iloc[-1])),
     )
-    return Chart(figure=figure, alt=alt)

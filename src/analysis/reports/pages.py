@@ -11,19 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.reports import audit, gate, render, tables, this_week
+from analysis.reports import audit, gate, made, render, tables, this_week
 from analysis.reports.actions import FILE as ACTIONS
 from analysis.reports.actions import choose_actions, describe_actions
 from analysis.reports.outcomes import Before, Today, find_outcomes
-from analysis.reports.parameters import RUNNER_SETS
 from analysis.reports.plan import Plan, Task
-from analysis.reports.results import versions
 
 MANIFEST = "manifest.json"
 ANALYST_BUDGET = 1_500_000
 """What an analyst edition may weigh [bytes]."""
-
-_SOFTWARE = ("community-analysis", "python", "pandas", "duckdb")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,8 +71,15 @@ def page_name(notebook: str, locale: str, *, analyst: bool = False) -> str:
     return f"{notebook}.{'analyst.' if analyst else ''}{locale}.html"
 
 
-def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) -> None:
+def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int, claims: made.Claims = ()) -> None:
     """Write both editions of an executed notebook in every language of the run, and its tables; all of it or nothing.
+
+    Parameters
+    ----------
+    run, day
+        The run, and the day on which it was made [days since 1970-01-01].
+    claims
+        What the page claims, as recorded.
 
     Raises
     ------
@@ -97,8 +100,8 @@ def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int) 
             beside=page_name(name, locale, analyst=not analyst),
             files=_links(name, shown[locale], locale, analyst=analyst),
         )
-        made = _made(plan, name, locale, run=run, day=day)
-        html = render.render_page(notebook, locale=locale, frame=frame, made=made, analyst=analyst)
+        told = made.tell_page(plan, name, locale, run=run, day=day, claims=claims, notebook=notebook)
+        html = render.render_page(notebook, locale=locale, frame=frame, made=told, analyst=analyst)
         gate.check_page(html, name=page, budget=ANALYST_BUDGET if analyst else gate.PAGE_BUDGET)
         written[page] = html.encode()
     for path, content in written.items():
@@ -167,9 +170,9 @@ def write_indexes(
         told = [action | {"why": "" if gate.names_somebody(action["why"]) else action["why"]} for action in told]
         again = this_week.describe_repeats(to_do, before, locale=locale)
         told = [action | {"again": said} for action, said in zip(told, again, strict=True)]
-        made = _made(plan, "", locale, run=run, day=day)
+        box = made.tell_index(plan, locale, run=run, day=day)
         then = this_week.describe_outcomes(became, locale=locale)
-        html = render.render_index(cards, locale=locale, frame=frame, made=made, actions=told, became=then)
+        html = render.render_index(cards, locale=locale, frame=frame, made=box, actions=told, became=then)
         gate.check_page(html, name=f"index.{locale}.html")
         (stage / f"index.{locale}.html").write_text(html, "utf-8")
     own = plan.community.locale if plan.community.locale in plan.locales else plan.locales[0]
@@ -215,30 +218,3 @@ def _frame(plan: Plan, locale: str, *, file: Any, back: bool) -> render.Frame:
         other=file(others[0]) if others else "",
         back=f"index.{locale}.html" if back else "",
     )
-
-
-def _made(plan: Plan, notebook: str, locale: str, *, run: str, day: int) -> list[tuple[str, list[str]]]:
-    def say(key: str, **facts: Any) -> str:
-        return labels.text(f"page.{key}", locale, **facts)
-
-    window = say("made.window", first=plan.window.first_day, as_of=plan.window.as_of_day)
-    found = versions()
-    rows = [(say("made.data"), [window, say("made.inputs", n=len(plan.window.inputs))])]
-    settings = [f"{name} = {value}" for name, value in _settings(plan, notebook).items()]
-    if settings:
-        rows.append((say("made.settings"), settings))
-    if notebook:
-        commit = plan.commit.removesuffix("+")
-        changed = [say("made.changed")] if plan.commit.endswith("+") else []
-        rows.append((say("made.notebook"), [notebook, *([commit] if commit else []), *changed]))
-    rows.append((say("made.run"), [say("index.made", day=day), run]))
-    rows.append((say("made.software"), [f"{name} {found[name]}" for name in _SOFTWARE if name in found]))
-    return rows
-
-
-def _settings(plan: Plan, notebook: str) -> dict[str, Any]:
-    """Return a notebook's own settings as they took effect: where it leaves one open, the community's holds."""
-    task = plan.find_task(notebook)
-    values = task.values if task else {}
-    effective = {name: value or getattr(plan.community.churn, name, value) for name, value in values.items()}
-    return {name: value for name, value in effective.items() if name not in RUNNER_SETS and value not in ("", None)}

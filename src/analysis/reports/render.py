@@ -246,8 +246,8 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
     content = content if isinstance(content, str) else "".join(content)
     metadata = output["metadata"].get(kind, {})
     if kind.startswith("image/"):
-        alt = HIDDEN.sub("", str(metadata.get("alt", "")))
-        return _output({kind: content}, {kind: _size(content, kind) | dict(metadata) | {"alt": alt}})
+        words = {name: HIDDEN.sub("", str(metadata.get(name, ""))) for name in ("alt", "caption")}
+        return _output({kind: content}, {kind: _size(content, kind) | dict(metadata) | words})
     if kind == "text/plain":
         return _output({kind: HIDDEN.sub("", content)})
     return _output({"text/html": _reachable(clean(content)) if kind == "text/html" else render_markdown(content)})

@@ -270,7 +270,7 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
     if verdict.ok:
         try:
             results = _collect(run, task, job)
-            pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day)
+            pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day, claims=results)
             if not task.values.get(listing.ASKED_BY):
                 listing.remove_lists(run.stage, task.name)
             return _published(run, task, verdict, results)
