@@ -34,7 +34,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the sample's published report, made once for all workers of a session."""
+    """Return the folder of the sample's published report, made once for all workers of a session, or the one that REPORT names."""
+    if named := os.environ.get("REPORT"):
+        return Path(named).resolve()
     own = tmp_path_factory.getbasetemp()
     folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     with (folder / "sample-report.lock").open("w") as lock:

@@ -28,7 +28,7 @@ NAMES = ("00_first", "01_second", "02_third")
 HERE = Path(__file__).parent
 
 ZYGOTE = """
-import os, resource, signal, sys
+import json, os, resource, signal, sys
 from pathlib import Path
 from analysis.reports import plan, render, run, supervise
 
@@ -41,22 +41,25 @@ render.render_page({"cells": [{"cell_type": "markdown", "source": "# x", "metada
 render.render_index([], locale="en", frame=frame)
 
 
-def make(number, most_bytes):
+def make(number, most_bytes, ignoring, seconds, grace):
+    os.setsid()  # a process group of its own
+    if ignoring:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell's & leaves it
     if most_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     given = [f"{name}.number={number}" for name in NAMES]
     outcome = run.run_report(folder / "community.yml", params=given, force=True, reports_dir=folder / "reports",
-                             notebooks_dir=folder / "notebooks", limits=supervise.Limits(grace_seconds=1))
+                             notebooks_dir=folder / "notebooks", limits=supervise.Limits(notebook_seconds=seconds, grace_seconds=grace))
     return outcome.exit_code
 
 
 for line in sys.stdin:
-    number, most_bytes = map(int, line.split())
+    asked = json.loads(line)
     pid = os.fork()
     if pid == 0:
         code = 99
         try:
-            code = make(number, most_bytes)
+            code = make(**asked)
         except SystemExit as left:
             code = left.code
         except KeyboardInterrupt:
@@ -138,8 +141,12 @@ class Runner:
         self.process.wait(60)
         self.process.stdout.close()
 
-    def start(self, number: int, *, most_bytes: int = 0) -> None:
-        self.process.stdin.write(f"{number} {most_bytes}\n")
+    def start(
+        self, number: int, *, most_bytes: int = 0, ignoring: bool = False, seconds: float = 3600, grace: float = 1
+    ) -> None:
+        """Start a run; ``ignoring`` SIGINT, as one that a shell put into the background with ``&``."""
+        asked = {"most_bytes": most_bytes, "ignoring": ignoring, "seconds": seconds, "grace": grace}
+        self.process.stdin.write(json.dumps({"number": number, **asked}) + "\n")
         self.process.stdin.flush()
         self.pid = int(self.process.stdout.readline())
 
@@ -149,8 +156,8 @@ class Runner:
     def has_ended(self) -> bool:
         return not psutil.pid_exists(self.pid)
 
-    def kill(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
+    def kill(self, number: signal.Signals, *, group: bool = False) -> None:
+        (os.killpg if group else os.kill)(self.pid, number)
 
 
 @dataclass

@@ -168,7 +168,8 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
     for language in languages(locale):
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
         caption = labels.text(f"caption.{title}", language, **named)
-        heads = "".join(_head(table, name, language) for name in columns)
+        named_here = {name: _heading(name, language, title) for name in columns}
+        heads = "".join(_head(table, name, heading) for name, heading in named_here.items())
         records = [_in(language, row) for row in table.to_dict("records")]
         ways = WAYS | {"n": "n"} if title in WHOLE else WAYS
         rows = "".join(_row(row, columns, language, ways) for row in records)
@@ -176,7 +177,7 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
             f'<div class="table"><table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>"
         )
-        values = _values(records, columns, language, ways)
+        values = _values(records, named_here, language, ways)
         file = {"name": "-".join([title, *facts.values()]), "caption": caption, **values}
         _show_html(html, language, {TABLE: file})
 
@@ -230,9 +231,9 @@ def _find_withheld(result: Any) -> dict[str, Any]:
     return {"withheld": {"merged": merged, "parts": parts}} if merged or parts else {}
 
 
-def _head(table: pd.DataFrame, name: str, language: str) -> str:
+def _head(table: pd.DataFrame, name: str, heading: str) -> str:
     first = table[name].iloc[0] if name in table else None
-    return f'<th scope="col" class="{_kind(first)}">{escape(_heading(name, language))}</th>'
+    return f'<th scope="col" class="{_kind(first)}">{escape(heading)}</th>'
 
 
 def _kind(value: Any) -> str:
@@ -240,9 +241,11 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str | Mapping) else "number"
 
 
-def _heading(name: str, language: str) -> str:
-    """A heading of its own, or else the visible name of the grouping that the column is."""
-    return labels.catalogue(language).get(f"heading.{name}", labels.name("column", name, language))
+def _heading(name: str, language: str, title: str) -> str:
+    """Return a heading of this table's own, or of its own, or else the visible name of the grouping that the column is."""
+    texts = labels.catalogue(language)
+    own = (f"heading.{title}.{name}", f"heading.{name}")
+    return next((texts[key] for key in own if key in texts), labels.name("column", name, language))
 
 
 def _row(row: Mapping[Any, Any], columns: Sequence[str], language: str, ways: Mapping[str, str]) -> str:
@@ -267,10 +270,10 @@ def _cell(row: Mapping[Any, Any], name: str, language: str, ways: Mapping[str, s
 
 
 def _values(
-    records: Sequence[Mapping[Any, Any]], columns: Sequence[str], language: str, ways: Mapping[str, str]
+    records: Sequence[Mapping[Any, Any]], columns: Mapping[str, str], language: str, ways: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return a table's values as precise as the page shows them: as data, and as the reader sees them."""
-    parts = [part for name in columns for part in _parts(name, language, ways)]
+    parts = [part for name, heading in columns.items() for part in _parts(name, heading, language, ways)]
     return {
         "columns": [name for name, _, _ in parts],
         "headings": [heading for _, heading, _ in parts],
@@ -279,9 +282,8 @@ def _values(
     }
 
 
-def _parts(name: str, language: str, ways: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def _parts(name: str, heading: str, language: str, ways: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Return the columns of a file that one column of the page makes: name, heading, way of writing."""
-    heading = _heading(name, language)
     if name not in INTERVALS:
         return [(name, heading, ways.get(name, "level"))]
     key, value, low, high = INTERVALS[name]

@@ -157,7 +157,7 @@ def prepare(notebook: Mapping[str, Any], *, locale: str, analyst: bool = False) 
         import nbformat
     shown = [cell for cell in notebook["cells"] if _is_shown(cell, locale, analyst=analyst)]
     cells = [_prepare_cell(copy.deepcopy(cell), locale, with_code=analyst) for cell in shown]
-    cells = _gather_code(_cut_short(cells))
+    cells = _gather_code(_answer_first(_cut_short(cells)))
     _number_headings(cells)
     metadata = {"language_info": {"name": "python"}}
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})
@@ -196,10 +196,26 @@ def _allow(tag: str, name: str, value: str) -> bool:
 def _cut_short(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep nothing after a headline that was refused: a page without an answer says what to supply, and ends."""
     for position, cell in enumerate(cells):
-        htmls = (output["data"].get("text/html", "") for output in cell.get("outputs", ()))
-        if any('class="headline status-refused"' in html for html in htmls):
+        htmls = (output["data"]["text/html"] for output in cell.get("outputs", ()) if _is_headline(output))
+        if any("status-refused" in html for html in htmls):
             return cells[: position + 1]
     return cells
+
+
+def _answer_first(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let the headline follow the title at once; for whom the page is stands below it."""
+    answer = next((cell for cell in cells if any(_is_headline(output) for output in cell.get("outputs", ()))), None)
+    if answer and cells[0]["cell_type"] == "markdown":
+        title, end, rest = cells[0]["source"].partition("</h1>")
+        if rest.strip():
+            place = next(i for i, output in enumerate(answer["outputs"]) if _is_headline(output))
+            cells[0]["source"] = title + end
+            answer["outputs"].insert(place + 1, _output({"text/html": f'<div class="audience">{rest.strip()}</div>'}))
+    return cells
+
+
+def _is_headline(output: Mapping[str, Any]) -> bool:
+    return 'class="headline' in output["data"].get("text/html", "")
 
 
 def _gather_code(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:

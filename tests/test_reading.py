@@ -1,0 +1,316 @@
+"""The sample's pages as somebody reads them: answer first, every figure and table with its words, nothing said loosely.
+
+`REPORT=reports/sample/latest pytest tests/test_reading.py` reads a report that is there already.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis import labels
+from analysis.reports.gate import PAGE_BUDGET
+
+NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+VOID = frozenset(["br", "col", "hr", "img", "link", "meta"])
+TERMS = ("仍在群", "仍活跃", "日留存")
+METHOD = {
+    "en": r"Kaplan|Meier|bootstrap|log-rank|\bCox\b|hazard|p-value|\bp [0-9<]|confidence|credible|regression|Monte Carlo|Holm|"
+    r"variance|likelihood|standard error|significan|sigma|quantile|estimator|randomi[sz]|Bayes|simulat",
+    "zh": r"Kaplan|置信|显著|检验|p ?值|风险比|秩|回归|蒙特卡洛|自助法|方差|似然|标准误|分位|随机化|贝叶斯|模拟误差|Holm",
+}
+"""Words of method, which come after the answer."""
+
+
+@dataclass
+class Element:
+    """One element of a page."""
+
+    tag: str
+    attributes: dict[str, str]
+    parent: Element | None = None
+    children: list[Element | str] = field(default_factory=list)
+
+    def all(self, tag: str, cls: str = "") -> list[Element]:
+        own = [child for child in self.children if isinstance(child, Element)]
+        found = [one for one in own if one.tag == tag and cls in [*one.attributes.get("class", "").split(" "), ""]]
+        return found + [one for child in own for one in child.all(tag, cls)]
+
+    @property
+    def text(self) -> str:
+        parts = [child if isinstance(child, str) else f" {child.text} " for child in self.children]
+        return re.sub(r"\s+", " ", "".join(parts)).strip()
+
+
+class Tree(HTMLParser):
+    """Reads a page into elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.root = self.open = Element("", {})
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        made = Element(tag, {name: value or "" for name, value in attrs}, self.open)
+        self.open.children.append(made)
+        if tag not in VOID:
+            self.open = made
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        while self.open.parent and self.open.tag != tag:
+            self.open = self.open.parent
+        self.open = self.open.parent or self.open
+
+    def handle_data(self, data):
+        self.open.children.append(data)
+
+
+def read(folder: Path, name: str) -> Element:
+    return Tree((folder / f"{name}.html").read_text("utf-8")).root
+
+
+def main_of(page: Element) -> Element:
+    (main,) = page.all("main")
+    return main
+
+
+READERS = [f"{name}.{locale}" for name in NOTEBOOKS for locale in labels.LOCALES]
+ANALYSTS = [f"{name}.analyst.{locale}" for name in NOTEBOOKS for locale in labels.LOCALES]
+INDEXES = [f"index.{locale}" for locale in labels.LOCALES]
+every_page = pytest.mark.parametrize("name", [*READERS, *ANALYSTS])
+
+
+@every_page
+def test_every_figure_has_a_caption_and_an_alt_text_that_says_what_it_shows(sample_report, name):
+    page = read(sample_report, name)
+    pictures, figures = page.all("img"), page.all("figure")
+    assert len(pictures) == len(figures) > 0
+    for figure in figures:
+        (picture,), (caption,) = figure.all("img"), figure.all("figcaption")
+        assert re.search(r"\d", caption.text), caption.text
+        assert len(caption.text) < 260, caption.text
+        alt = picture.attributes["alt"]
+        assert len(re.findall(r"\d+", alt)) >= 2, alt  # its message, with numbers
+        assert "{" not in alt + caption.text
+        assert caption.text not in alt
+
+
+@every_page
+def test_every_table_has_a_caption_and_headers_with_their_scope(sample_report, name):
+    for table in read(sample_report, name).all("table"):
+        (caption,) = table.all("caption")
+        assert len(caption.text) > 2
+        (head,), (body,) = table.all("thead"), table.all("tbody")
+        assert {cell.attributes.get("scope") for cell in head.all("th")} == {"col"}
+        assert all(row.all("th")[0].attributes["scope"] == "row" for row in body.all("tr"))
+
+
+ROWS = ("data", "definitions", "n", "method", "withheld", "software", "run")
+"""What the box at the foot says on every page."""
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("locale", labels.LOCALES)
+def test_the_box_at_the_foot_has_this_row_on_every_page(sample_report, row, locale):
+    names = [name for name in (*READERS, *ANALYSTS, *INDEXES) if name.endswith(f".{locale}")]
+    for name in names:
+        told = box(read(sample_report, name))
+        facts = told[labels.text(f"page.made.{row}", locale)]
+        assert facts, name
+        assert all(len(fact) > 3 for fact in facts), (name, facts)
+
+
+def box(page: Element) -> dict[str, list[str]]:
+    (made,) = page.all("details", "made")
+    terms, facts = made.all("dt"), made.all("dd")
+    return {
+        term.text: [one.text for one in fact.all("span")] or [fact.text]
+        for term, fact in zip(terms, facts, strict=True)
+    }
+
+
+def test_the_box_tells_window_run_version_and_what_was_left_out(sample_report):
+    manifest = json.loads((sample_report / "manifest.json").read_text("utf-8"))
+    for name in (*READERS, *ANALYSTS):
+        locale = name.rpartition(".")[2]
+        told = box(read(sample_report, name))
+        run = told[labels.text("page.made.run", locale)]
+        assert run[-1] == manifest["run"]
+        assert any(fact.startswith("community-analysis") for fact in told[labels.text("page.made.software", locale)])
+        own = labels.text("page.made.method_of.churn", locale)
+        assert (own in told[labels.text("page.made.method", locale)]) == name.startswith("01_")
+    churn = box(read(sample_report, "01_churn_survival.en"))
+    assert churn["How many"][0] == "up to 7,985 members behind a figure of this page"  # 7,987, to five
+    quality = box(read(sample_report, "00_data_quality.en"))
+    assert quality["Left out"][0].startswith("nothing: ")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_answer_follows_the_title_and_names_no_method(sample_report, name):
+    locale = name.rpartition(".")[2]
+    title, answer, *_ = [child for child in main_of(read(sample_report, name)).children if isinstance(child, Element)]
+    assert title.tag == "h1"
+    assert "headline" in answer.attributes["class"]
+    assert re.search(METHOD[locale], answer.text, re.I) is None, answer.text
+    assert re.search(r"\d", answer.text)
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_this_week_s_page_asks_for_actions_before_any_report_and_names_no_method(sample_report, name):
+    main = main_of(read(sample_report, name))
+    assert re.search(METHOD[name.rpartition(".")[2]], main.text, re.I) is None
+    actions = [item.text for item in main.all("li")][:3]
+    assert all(re.search(r"2026", action) for action in actions)  # by when
+
+
+@pytest.mark.parametrize("locale", labels.LOCALES)
+def test_no_sentence_that_may_open_a_page_names_a_method(locale):
+    openers = (
+        "churn.cohort.",
+        "churn.stay.",
+        "quality.headline.",
+        "incentive.verdict",
+        "award.verdict",
+        "plan.target.",
+    )
+    texts = {key: text for key, text in labels.catalogue(locale).items() if key.startswith(openers)}
+    assert len(texts) >= 10
+    assert [key for key, text in texts.items() if re.search(METHOD[locale], text, re.I)] == []
+
+
+def test_the_words_of_method_would_be_found():
+    """The list is not idle: texts that do speak of method contain its words."""
+    for locale in labels.LOCALES:
+        texts = labels.catalogue(locale)
+        for key in ("page.made.method_of.churn", "page.made.method_of.plan", "caption.logrank"):
+            assert re.search(METHOD[locale], texts[key], re.I), key
+
+
+def _plain(template: str) -> str:
+    return "".join(literal for literal, *_ in string.Formatter().parse(template))
+
+
+SPECIFIC = re.compile(r"第 ?(?:\d+|N|\{[^}]*\}) ?日留存")
+
+
+def test_retention_in_chinese_is_always_that_of_a_day():
+    """留存率 or 留存 alone leaves open: of whom, on which day, by which rule; 第N日留存 says it, and its rule stands at the foot."""
+    prose = {**labels.catalogue("zh"), **_chinese_prose()}
+    loose = {key: text for key, text in prose.items() if "留存" in SPECIFIC.sub("", text)}
+    assert loose == {}
+    assert any(SPECIFIC.search(text) for text in prose.values())
+
+
+def _chinese_prose() -> dict[str, str]:
+    found = {}
+    for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"):
+        for place, cell in enumerate(json.loads(path.read_text("utf-8"))["cells"]):
+            if "lang-zh" in cell["metadata"].get("tags", ()):
+                found[f"{path.stem}:{place}"] = "".join(cell["source"])
+    return found
+
+
+def test_in_a_group_active_and_retained_are_never_mixed_in_one_text():
+    """仍在群 goes with 退群, 仍活跃 with 沉默, 第N日留存 with a batch; the one place that holds all three defines them."""
+    prose = {**labels.catalogue("zh"), **_chinese_prose()}
+    mixed = {key: text for key, text in prose.items() if sum(term in text for term in TERMS) > 1}
+    assert mixed == {}
+    others = {"仍在群": ("沉默", "活跃"), "仍活跃": ("退群", "在群")}
+    wrong = [
+        key
+        for key, text in prose.items()
+        for term, foreign in others.items()
+        if term in text and any(word in text.replace(term, "") for word in foreign)
+    ]
+    assert wrong == []
+
+
+def test_each_of_the_three_is_defined_at_the_foot_of_the_page_that_uses_it(sample_report):
+    for name in READERS:
+        if not name.endswith(".zh"):
+            continue
+        page = read(sample_report, name)
+        words = " ".join(box(page)[labels.text("page.made.definitions", "zh")])
+        shown = main_of(page).text + " ".join(picture.attributes["alt"] for picture in page.all("img"))
+        for term, defined in zip(TERMS, ("仍在群：", "仍活跃：", "第N日留存："), strict=True):
+            assert term not in shown or defined in words, (name, term)
+
+
+def test_claims_in_chinese_mix_none_of_the_three(sample_report):
+    claims = json.loads((sample_report / "results.json").read_text("utf-8"))
+    for claim in claims:
+        sentence = claim["sentence"]["zh"]
+        assert sum(term in sentence for term in TERMS) <= 1, sentence
+        assert "留存" not in SPECIFIC.sub("", sentence), sentence
+
+
+PERCENT = {
+    r"plan\.(?:chance|finish_task|wait_share|finish|gate|budget|range)": "shares of worlds: a chance",
+    r"plan\.goal\.finished": "a share of the work, no members",
+    r"incentive\.rule": "level of an interval, rate of false alarms",
+    r"figcaption\.|figure\.levels\.x|page\.made\.method_of": "level of an interval",
+    r"method\.pulled_in|incentive\.metric\.heavy": "the largest values, no members",
+    r"churn\.risk_validation": "a change: squared error against one number for all",
+}
+"""Where a percent is right, and why; shares of members stand as so many of a hundred."""
+
+
+@pytest.mark.parametrize("locale", labels.LOCALES)
+def test_shares_of_members_are_told_of_a_hundred_and_percents_stand_where_they_are_right(locale):
+    texts = labels.catalogue(locale)
+    with_percent = {key for key, text in texts.items() if re.search(r":pct|%|％|百分之", _named(text))}
+    loose = {key for key in with_percent if not any(re.match(where, key) for where in PERCENT)}
+    assert loose == set()
+    for where in PERCENT:
+        every = set().union(*(labels.catalogue(other) for other in labels.LOCALES))
+        assert any(re.match(where, key) for key in every), f"{where} names no text"
+
+
+def _named(template: str) -> str:
+    """Return a text with the ways in which its facts are written, and without tails that are no share at all."""
+    facts = [f":{way}" for _, _, way, _ in string.Formatter().parse(template) if way]
+    return _plain(template) + " ".join(facts)
+
+
+def test_captions_use_a_percent_only_for_the_level_of_an_interval():
+    for locale in labels.LOCALES:
+        for key, text in labels.catalogue(locale).items():
+            if key.startswith(("figcaption.", "figure.")):
+                assert set(re.findall(r"\d+ ?%", text)) <= {"95%"}, key
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_dates_and_numbers_on_a_page_are_those_of_its_language(sample_report, name):
+    page = read(sample_report, name)
+    text = main_of(page).text + " ".join(picture.attributes["alt"] for picture in page.all("img"))
+    assert re.findall(r"\b20\d\d-\d\d-\d\d\b", text) == []
+    assert re.findall(r"(?<![\d.,])\d{5,}(?![\d.])", text) == []  # 10,000, never 10000
+    months = re.findall(r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d", text)
+    assert bool(months) == name.endswith(".en") or "月" not in text
+    assert not (name.endswith(".en") and re.search(r"\d月\d", text))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_page_of_six_such_figures_weighs_at_most_400_kilobytes(sample_report, name):
+    html = (sample_report / f"{name}.html").read_text("utf-8")
+    pictures = re.findall(r"<img [^>]*>", html)
+    figures = sum(len(picture.encode()) for picture in pictures)
+    rest = len(html.encode()) - figures
+    assert len(html.encode()) <= PAGE_BUDGET
+    assert rest + 6 * figures / len(pictures) <= PAGE_BUDGET
+
+
+@every_page
+def test_sentences_are_short_enough_for_a_phone(sample_report, name):
+    """A paragraph is a few lines: at most 330 letters in English, 130 in Chinese."""
+    most = {"en": 330, "zh": 140}[name.rpartition(".")[2]]
+    paragraphs = [one.text for one in main_of(read(sample_report, name)).all("p") if not one.attributes.get("class")]
+    assert [text for text in paragraphs if len(text) > most] == []
