@@ -11,7 +11,7 @@ from analysis import labels
 from analysis.findings.plan_words import name_part
 from analysis.planning import Allocation, Scenario
 from analysis.plots.planning import LONGEST
-from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, INK, MUTED, Chart, draw, printable, styled, tell
 
 PALE = "#b9c4cc"
 
@@ -33,15 +33,16 @@ def plot_allocation(result: Allocation, *, plan: Scenario, locale: str) -> Chart
     axes.set_title(labels.text("figure.allocation." + ("kept" if result.kept else "title"), locale))
     _write_legend(figure, locale, beyond=bool(result.table["extrapolated"].any()))
     moves = "; " if locale == "en" else "；"
-    alt = labels.text(
-        "figure.allocation.alt",
+    return tell(
+        figure,
+        "allocation",
         locale,
+        currency=plan.currency,
         n=len(rows),
         moves=moves.join(
             _write_move(row, name_part(plan, "channels", str(row["channel"]))[locale], locale) for row in rows
         ),
     )
-    return Chart(figure=figure, alt=alt)
 
 
 def _draw_channel(axes: Axes, y: int, row: dict[str, object], *, name: str, locale: str) -> None:
