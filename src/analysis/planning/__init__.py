@@ -39,7 +39,17 @@ from analysis.planning.progress import measure_progress
 from analysis.planning.quantities import Quantity
 from analysis.planning.register import Clash, lint, list_assumptions
 from analysis.planning.register import Finding as Contradiction
-from analysis.planning.regret import Regrets, Tail, find_tail, judge_regrets, list_states, read_outcomes, split_states
+from analysis.planning.regret import (
+    Choices,
+    Regrets,
+    Tail,
+    compare_regrets,
+    find_tail,
+    judge_regrets,
+    list_states,
+    read_outcomes,
+    split_states,
+)
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.shapley import Shapley, estimate_shapley
 from analysis.planning.sobol import Sobol, estimate_sobol
@@ -58,6 +68,7 @@ __all__ = [
     "BudgetChance",
     "Chance",
     "Change",
+    "Choices",
     "Clash",
     "Comparison",
     "Contradiction",
@@ -90,6 +101,7 @@ __all__ = [
     "choose_target",
     "choose_warning",
     "compare_plans",
+    "compare_regrets",
     "draw_plan",
     "estimate_chance",
     "estimate_shapley",

@@ -19,6 +19,7 @@ from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.planning.compare import Flags
 from analysis.planning.inputs import read_target
 from analysis.planning.quantities import Floats
+from analysis.planning.tornado import Tornado
 from analysis.planning.worlds import Worlds
 
 TAIL = 0.1
@@ -254,3 +255,58 @@ def find_strikes(worlds: Worlds, risk: str) -> Flags:
 def split_states(payoffs: Payoffs, states: Mapping[str, Flags]) -> dict[str, Payoffs]:
     """Return by state what each decision brings in its worlds."""
     return {state: {name: values[inside] for name, values in payoffs.items()} for state, inside in states.items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choices:
+    """The plan and other ways, by a target's figure and by what they cost.
+
+    Parameters
+    ----------
+    target
+        Which.
+    outcome, cost
+        Of the target's figure at its date, and of the plan's whole cost [currency]; both the larger the better, so that
+        of a target ``at_most``, and of cost, they hold what is saved (below 0).
+    stream
+        The number whose thirds are states, see :func:`list_states`.
+    sense
+        −1 where the figure is to be small.
+    """
+
+    target: str
+    outcome: Regrets
+    cost: Regrets
+    stream: str
+    sense: float
+
+
+def compare_regrets(
+    worlds: Worlds, ways: Mapping[str, Worlds], *, target: str, tornado: Tornado, confidence: float = 0.95
+) -> Choices:
+    """Return the plan (by its scenario's name) and other ways in every state of the world.
+
+    Parameters
+    ----------
+    worlds, ways
+        Of the same seed and number.
+    target
+        Which.
+    tornado
+        The thirds of its largest number are states beside the risks.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``NO_ALTERNATIVES``.
+    """
+    every = {worlds.plan.scenario: worlds, **ways}
+    stream = tornado.foremost
+    states = list_states(worlds, stream=stream)
+    costs = {name: -each.series["cost"].sum(axis=1, dtype=float) for name, each in sorted(every.items())}
+    outcome, cost = (
+        judge_regrets(payoffs, split_states(payoffs, states), seed=worlds.draw.seed, confidence=confidence)
+        for payoffs in (read_outcomes(every, target=target), costs)
+    )
+    sense = 1.0 if worlds.plan.targets[target].at_least is not None else -1.0
+    return Choices(target=target, outcome=outcome, cost=cost, stream=stream, sense=sense)

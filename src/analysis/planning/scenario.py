@@ -115,6 +115,7 @@ class Channel(Part):
 class Route(Part):
     """One way through the funnel: a rate for every step."""
 
+    name: Words = Field(default_factory=dict)
     visited_per_reached: Quantity
     joined_per_visited: Quantity
     active_per_joined: Quantity

@@ -68,6 +68,11 @@ class Tornado:
     confidence: float
     method: str = "paired worlds, P10 to P90"
 
+    @property
+    def foremost(self) -> str:
+        """The number with the longest bar."""
+        return str(self.table["quantity"].iloc[0])
+
 
 def measure_tornado(
     basis: Basis,

@@ -12,6 +12,7 @@ from analysis.plots.display import (
     show_tiles,
 )
 from analysis.plots.experiments import plot_alarms, plot_award, plot_effects, plot_looks, plot_staying
+from analysis.plots.levers import plot_regrets, plot_tornado
 from analysis.plots.planning import plot_fans, plot_targets, plot_ways, plot_worth
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
@@ -38,10 +39,12 @@ __all__ = [
     "plot_missing",
     "plot_overlap",
     "plot_reasons",
+    "plot_regrets",
     "plot_stay",
     "plot_staying",
     "plot_targets",
     "plot_thresholds",
+    "plot_tornado",
     "plot_triangle",
     "plot_warning",
     "plot_ways",
