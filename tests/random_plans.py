@@ -124,8 +124,38 @@ def draw_correlations(rng: Rng, plan: Scenario) -> list[dict[str, Any]]:
     ]
 
 
-def draw_scenario(rng: Rng, *, unlike: bool = True) -> dict[str, Any]:
-    """Return a plan of 12 to 40 weeks as a scenario file has it; ``unlike``: channels' members leave at unlike rates."""
+def draw_calendar(rng: Rng, channels: dict[str, Any], weeks: int) -> dict[str, Any]:
+    """Return days that overlap, begin before the plan, end after it, or last one day."""
+    entries = {}
+    for number in range(int(rng.integers(1, 5))):
+        first = START + dt.timedelta(days=int(rng.integers(-10, 7 * weeks)))
+        entries[f"d{number}"] = {
+            "from_day": first,
+            "to_day": None if rng.random() < 0.2 else first + dt.timedelta(days=int(rng.integers(0, 30))),
+            "joins": about(rng, rng.uniform(0.3, 2.5)) if rng.random() < 0.8 else 1.0,
+            "hazard": about(rng, rng.uniform(0.8, 1.6)) if rng.random() < 0.6 else 1.0,
+            "channels": [name for name in channels if rng.random() < 0.5] if rng.random() < 0.5 else [],
+        }
+    return entries
+
+
+def draw_groups(rng: Rng, members: float) -> dict[str, Any]:
+    """Return groups that are nearly full, and may or may not be followed by more."""
+    seats = int(rng.integers(20, 201))
+    return {
+        "present": float(np.ceil(members / seats * rng.uniform(0.6, 1.4))),
+        "by_code": seats,
+        "at_most": int(seats * rng.uniform(1, 2.5)),
+        "weekly_most": None if rng.random() < 0.2 else about(rng, rng.uniform(0.5, 4)),
+        "cost": about(rng, 200),
+    }
+
+
+def draw_scenario(rng: Rng, *, unlike: bool = True, shaped: bool = False) -> dict[str, Any]:
+    """Return a plan of 12 to 40 weeks as a scenario file has it.
+
+    ``unlike``: channels' members leave at unlike rates; ``shaped``: there are a calendar and groups with seats.
+    """
     weeks, members = int(rng.integers(12, 41)), float(rng.uniform(200, 5000))
     phases = ["zero", "alpha", "mid", "beta"][: int(rng.integers(1, 5))]
     roles = {
@@ -160,6 +190,8 @@ def draw_scenario(rng: Rng, *, unlike: bool = True) -> dict[str, Any]:
         plan["referral"] = {"invitations": about(rng, 0.1), "joined_per_invited": about_share(rng, 0.2)}
     if rng.random() < 0.6:
         plan["staffing"] = draw_staffing(rng, members)
+    if shaped:
+        plan |= {"calendar": draw_calendar(rng, channels, weeks), "groups": draw_groups(rng, members)}
     plan["correlations"] = draw_correlations(rng, Scenario(**plan))
     return plan
 

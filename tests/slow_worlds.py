@@ -7,6 +7,7 @@ a plain Gaussian copula, and nothing is cut into chunks, stratified, tabulated o
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,6 +99,9 @@ class SlowWorld:
         self.series: dict[str, list[float]] = {
             name: [] for name in ("members", "active_members", "joins", "revenue", "margin", "cost", "wait_hours")
         }
+        if plan.groups:
+            self.series |= {"groups": [], "turned_away": []}
+            self.groups, self.new_groups = math.ceil(self.amount("groups.present")), 0
         self.opened = dict.fromkeys(plan.phases, NEVER)
         self.start: dict[str, float] = {}
         self.end: dict[str, float] = {}
@@ -224,7 +228,28 @@ class SlowWorld:
 
     def times(self, what: str, week: int) -> float:
         struck = [self.amount(f"risks.{name}.{what}") for name in self.plan.risks if self.struck(name, week)]
-        return math.prod(struck)
+        return math.prod(struck) * math.prod(
+            self.on_days(name, what, week)
+            for name, entry in self.plan.calendar.items()
+            if self.shapes(entry, what, None)
+        )
+
+    def shapes(self, entry: Any, what: str, channel: str | None) -> bool:
+        """Tell whether an entry of the calendar shapes everybody (None), or a channel by its name."""
+        if what == "costs":
+            return False
+        if what == "hazard" or not entry.channels:
+            return channel is None
+        return channel in entry.channels
+
+    def on_days(self, name: str, what: str, week: int) -> float:
+        """Return an entry's factor in a week, day by day."""
+        entry, factors = self.plan.calendar[name], []
+        for day in range(7):
+            date = self.plan.start + dt.timedelta(days=7 * week + day)
+            there = entry.from_day <= date <= (entry.to_day or entry.from_day)
+            factors.append(self.amount(f"calendar.{name}.{what}") if there else 1.0)
+        return sum(factors) / 7
 
     def running(self, name: str, week: int) -> float:
         """Return the part of a week in which a channel runs."""
@@ -245,13 +270,41 @@ class SlowWorld:
             reached = self.amount(f"{place}.unpaid") + self.amount(f"{place}.ceiling") * risen / (risen + half)
             rate = {step: self.share(f"funnel.{channel.route}.{step}") for step in STEPS}
             n = reached * rate["visited_per_reached"] * rate["joined_per_visited"] * runs * more
+            for day, entry in self.plan.calendar.items():
+                if self.shapes(entry, "joins", name):
+                    n *= self.on_days(day, "joins", week)
             active, bought = rate["active_per_joined"], rate["bought_per_active"]
             joiners.append(Cohort(n, self.amount(f"{place}.hazard_ratio"), active, active * bought))
             media += spend * runs
         invited = self.active * self.amount("referral.invitations") * self.share("referral.joined_per_invited") * more
         members = self.members
         shares = (self.active / members, self.buyers / members) if members else (0.0, 0.0)
-        return [*joiners, Cohort(invited, 1.0, *shares)], media
+        return self.seat([*joiners, Cohort(invited, 1.0, *shares)]), media
+
+    def seat(self, joiners: list[Cohort]) -> list[Cohort]:
+        """Turn away those who find every group full: by code up to one number of members, the invited up to another."""
+        groups = self.plan.groups
+        if groups is None:
+            return joiners
+        *by_code, invited = joiners
+        codes = sum(cohort.n for cohort in by_code)
+        allowed = NEVER if groups.weekly_most is None else math.floor(self.amount("groups.weekly_most"))
+        self.new_groups = 0
+        while self.new_groups < allowed and (
+            (codes > 0 and self.members + codes > self.groups * groups.by_code)
+            or (invited.n > 0 and self.members + codes + invited.n > self.groups * groups.at_most)
+        ):
+            self.groups += 1
+            self.new_groups += 1
+        room = min(max(self.groups * groups.by_code - self.members, 0.0) / codes, 1.0) if codes else 1.0
+        away = codes + invited.n
+        for cohort in by_code:
+            cohort.n *= room
+        left = self.groups * groups.at_most - self.members - codes * room
+        invited.n = min(invited.n, max(left, 0.0))
+        self.series["groups"].append(self.groups)
+        self.series["turned_away"].append(away - codes * room - invited.n)
+        return [*by_code, invited]
 
     def wait(self) -> float:
         """Return the mean wait of a question [hours], from the sum of Erlang's formula by hour of the day."""
@@ -306,6 +359,8 @@ class SlowWorld:
         cost += 7 * sum(self.on_duty()) * self.amount("staffing.hourly_wage")
         for name, role in self.plan.roles.items():
             cost += role.people * self.amount(f"roles.{name}.weekly_cost")
+        if self.plan.groups:
+            cost += self.new_groups * self.amount("groups.cost")
         for name, end in self.end.items():
             if end <= week + 1 and name not in self.paid:
                 self.paid.add(name)

@@ -22,10 +22,10 @@ def draw_aging(rng: np.random.Generator, weeks: int = 90) -> Aging:
     )
 
 
-def run_both(seed: int, *, unlike: bool) -> tuple[Worlds, list[SlowWorld]]:
+def run_both(seed: int, *, unlike: bool, shaped: bool = False) -> tuple[Worlds, list[SlowWorld]]:
     """Return the package's worlds of a plan, and the same worlds by loops; risks happen for sure in a known week."""
     rng = np.random.default_rng(seed)
-    drawn = draw_scenario(rng, unlike=unlike)
+    drawn = draw_scenario(rng, unlike=unlike, shaped=shaped)
     for risk in drawn["risks"].values():
         risk |= {"chance": 1, "to_week": risk["from_week"], "weeks": float(rng.integers(1, 9))}
     plan, aging, present = Scenario(**drawn), draw_aging(rng), rng.uniform(size=rng.integers(1, 20))
@@ -41,7 +41,18 @@ def run_both(seed: int, *, unlike: bool) -> tuple[Worlds, list[SlowWorld]]:
 @pytest.mark.parametrize("seed", range(16))
 def test_every_series_and_every_task_is_as_by_plain_loops(seed: int):
     """To single precision; waits to the 0.2 % of Erlang's table. Members of a cohort leave at one hazard."""
-    worlds, slow = run_both(seed, unlike=False)
+    agree(*run_both(seed, unlike=False))
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_days_that_are_not_like_others_and_full_groups_are_as_by_plain_loops(seed: int):
+    """Day by day and group by group there, by shares of weeks and whole numbers here."""
+    worlds, slow = run_both(100 + seed, unlike=False, shaped=True)
+    assert "turned_away" in worlds.series
+    agree(worlds, slow)
+
+
+def agree(worlds: Worlds, slow: list[SlowWorld]) -> None:
     for world, other in enumerate(slow):
         ends = [other.end.get(name, np.inf) for name in worlds.tasks]
         np.testing.assert_allclose(worlds.end[world], ends, rtol=1e-9)

@@ -167,6 +167,7 @@ class RefusalCode(StrEnum):
     NO_PAID_CHANNELS = "no_paid_channels"
     BOUNDS_ABOVE_BUDGET = "bounds_above_budget"
     BOUNDS_BELOW_BUDGET = "bounds_below_budget"
+    NO_GROUPS = "no_groups"
 
 
 @dataclass(eq=False)

@@ -118,6 +118,7 @@ from analysis.findings.schedule import (
     tabulate_gates,
     tabulate_tasks,
 )
+from analysis.findings.seats import describe_seats
 from analysis.findings.thresholds import describe_thresholds
 from analysis.findings.warning import describe_warning, tabulate_warning
 
@@ -186,6 +187,7 @@ __all__ = [
     "describe_regrets",
     "describe_risk",
     "describe_rule",
+    "describe_seats",
     "describe_shape",
     "describe_split",
     "describe_start",

@@ -52,6 +52,7 @@ from analysis.planning.regret import (
 )
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.shapley import Shapley, estimate_shapley
+from analysis.planning.shortage import Shortage, judge_seats
 from analysis.planning.sobol import Sobol, estimate_sobol
 from analysis.planning.tornado import Tornado, measure_tornado
 from analysis.planning.warning import EarlyWarning, Watch, check_warning, choose_warning
@@ -84,6 +85,7 @@ __all__ = [
     "RequiredJoins",
     "Scenario",
     "Shapley",
+    "Shortage",
     "Sobol",
     "Stakes",
     "Start",
@@ -116,6 +118,7 @@ __all__ = [
     "judge_budget",
     "judge_gates",
     "judge_regrets",
+    "judge_seats",
     "judge_targets",
     "lint",
     "list_assumptions",

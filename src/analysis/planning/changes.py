@@ -95,7 +95,7 @@ def _put(part: Any, names: list[str], value: Any) -> Any:
 
 def _replace(stated: Any, value: Any) -> Any:
     """Return what stands there instead; of a quantity only the numbers, where no more is given."""
-    if not isinstance(stated, Quantity):
+    if value is None or not isinstance(stated, Quantity):
         return value
     given = value if isinstance(value, Mapping) else {"value": value}
     kept = {name: getattr(stated, name) for name in Quantity.model_fields if name not in SHAPES}

@@ -206,8 +206,8 @@ def find_parting(base: Worlds, other: Worlds) -> float:
     """
     weeks = min(base.plan.weeks, other.plan.weeks)
     apart = np.zeros((base.n, weeks), bool)
-    for name, series in base.series.items():
-        apart |= series[:, :weeks] != other.series[name][:, :weeks]
+    for name in sorted({*base.series} & {*other.series}):
+        apart |= base.series[name][:, :weeks] != other.series[name][:, :weeks]
     first = np.where(apart.any(axis=1), apart.argmax(axis=1), np.inf)
     for task in sorted({*base.tasks, *other.tasks}):
         first = np.minimum(first, _find_task_parting(base, other, task))

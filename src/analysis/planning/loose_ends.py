@@ -23,6 +23,8 @@ def list_loose_ends(plan: Scenario) -> Iterator[str]:
         yield from _missing(f"channels.{name}.opens_with", _given(channel.opens_with), plan.tasks, "tasks")
     for name, risk in plan.risks.items():
         yield from _missing(f"risks.{name}.channels", risk.channels, plan.channels, "channels")
+    for name, entry in plan.calendar.items():
+        yield from _missing(f"calendar.{name}.channels", entry.channels, plan.channels, "channels")
     register = {name for name, _ in plan.quantities()}
     stated = [frozenset(pair.between) for pair in plan.correlations]
     for twice in sorted({tuple(sorted(pair)) for pair in stated if stated.count(pair) > 1}):

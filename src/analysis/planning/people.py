@@ -102,7 +102,7 @@ class Sources:
         opens
             By channel that waits for a task: when that ends [weeks].
         struck
-            By ``channels.NAME``: 0 where a risk closes it.
+            By ``channels.NAME``: 0 where a risk closes it; by ``lifts.NAME``: what the calendar multiplies its joins by.
         """
         running = np.ones((len(self.channels), self.given.n))
         for place, (name, _) in enumerate(self.channels):
@@ -110,7 +110,20 @@ class Sources:
                 np.clip(week + 1 - opens[name], 0.0, 1.0, out=running[place])
             if (shut := struck.get(f"channels.{name}")) is not None:
                 running[place] *= shut
+        lifts = {
+            place: struck[f"lifts.{name}"] for place, (name, _) in enumerate(self.channels) if f"lifts.{name}" in struck
+        }
+        if lifts:
+            return self._lift(running, lifts)
         return self.full if running.all() and (running == 1).all() else np.einsum("pcw,cw->pw", self.offers, running)
+
+    def _lift(self, running: Floats, lifts: Mapping[int, Floats]) -> Floats:
+        """Return what channels bring where the calendar multiplies the joins of some; what they cost it does not."""
+        coming = running.copy()
+        for place, lift in lifts.items():
+            coming[place] *= lift
+        flows = np.einsum("pcw,cw->pw", self.offers[:-1], coming)
+        return np.concatenate([flows, np.einsum("cw,cw->w", self.offers[-1], running)[None]])
 
 
 class Desk:

@@ -15,11 +15,13 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analysis.config import find_upwards, read_yaml, validate
 from analysis.errors import ConfigError
+from analysis.planning.calendar import Entry
 from analysis.planning.circles import list_circles
 from analysis.planning.limits import AllocationRules
 from analysis.planning.loose_ends import list_loose_ends
 from analysis.planning.parts import Name, Part, Words
 from analysis.planning.quantities import Quantity
+from analysis.planning.seats import Groups
 from analysis.planning.trial import Trial
 
 STAGES = ("reached", "visited", "joined", "active", "bought")
@@ -280,6 +282,8 @@ class Scenario(Part):
     retention: Retention = Retention()
     prices: Prices = Prices()
     staffing: Staffing = Staffing()
+    groups: Groups | None = None
+    calendar: dict[Name, Entry] = Field(default_factory=dict)
     risks: dict[Name, Risk] = Field(default_factory=dict)
     correlations: tuple[Correlation, ...] = ()
     targets: dict[Name, Target] = Field(default_factory=dict)

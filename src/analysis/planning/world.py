@@ -9,16 +9,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from analysis.planning.calendar import Days
 from analysis.planning.given import Given, Singles
 from analysis.planning.levelling import Progress
 from analysis.planning.people import Desk, Flow, People, Sources
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Condition, Gate
+from analysis.planning.seats import Seats
 
 WEEKS_PER_MONTH = 4
 """Staff are planned, and waits worked out, so often."""
 
 SERIES = ("members", "active_members", "joins", "revenue", "margin", "cost", "media", "wait_hours")
+
+OF_SEATS = ("groups", "turned_away")
+"""Series of a plan that has groups."""
 
 
 class World:
@@ -28,7 +33,9 @@ class World:
         self.given = given
         self.plan = given.plan
         n, weeks = given.n, self.plan.weeks
-        self.series: dict[str, Singles] = {name: np.zeros((weeks, n), np.float32) for name in SERIES}
+        self.seats = Seats(given, self.plan.groups) if self.plan.groups else None
+        kept = SERIES + OF_SEATS if self.seats else SERIES
+        self.series: dict[str, Singles] = {name: np.zeros((weeks, n), np.float32) for name in kept}
         self.sums = {name: np.zeros(n) for name in ("joins", "revenue", "margin", "cost")}
         self.progress = Progress(given.schedule, self._by_task("duration"))
         self.prices = self._by_task("cost")
@@ -37,6 +44,7 @@ class World:
         self.held: dict[tuple[str, str], Floats] = {}
         self.people = People(given)
         self.sources = Sources(given)
+        self.days = Days(given)
         self.invited = given.amount("referral.invitations") * given.share("referral.joined_per_invited")
         self.desk = Desk(given)
         self.wait = np.zeros(n)
@@ -138,9 +146,10 @@ class World:
         np.minimum(since, week, out=since, where=worlds)
 
     def _strike(self, week: int) -> dict[str, Floats]:
-        """Return what the risks that last multiply this week: hazard, joins (by channel too) and costs."""
+        """Return what calendar and risks that last multiply this week: hazard, joins (by channel too) and costs."""
         effect = {"hazard": self.given.amount("retention.hazard_ratio").copy(), "joins": np.ones(self.given.n)}
         effect["costs"] = np.ones(self.given.n)
+        self.days.shape(week, effect)
         for name, (happens, first, weeks) in self.given.strikes.items():
             now = happens & (first <= week) & (week < first + weeks)
             if not now.any():
@@ -164,8 +173,12 @@ class World:
         share = np.divide(invited, people.total, out=np.zeros(self.given.n), where=people.total > 0)
         # The invited are as the members are: their hazard is everybody's, their shares those of all.
         active, buying = share * people.active, share * people.buyers
-        more = (invited, invited, invited, invited, active, active, buying, buying)
-        return Flow(*((part + other) * struck["joins"] for part, other in zip(parts, more, strict=True))), media
+        more = [invited, invited, invited, invited, active, active, buying, buying]
+        more_joins = struck["joins"]
+        if self.seats:
+            seated, hosted = self.seats.admit(people.total, parts[0] * more_joins, invited * more_joins)
+            parts, more = [part * seated for part in parts], [other * hosted for other in more]
+        return Flow(*((part + other) * more_joins for part, other in zip(parts, more, strict=True))), media
 
     def _account(self, week: int, joins: Floats, media: Floats, dearer: Floats) -> None:
         given, people = self.given, self.people
@@ -173,6 +186,9 @@ class World:
         cost = media + people.active * given.amount("prices.weekly_incentive") + self.salaries + self.bills[week]
         if (wage := given.amount("staffing.hourly_wage")).any():
             cost += self.desk.count(people.total).sum(axis=1) * 7 * wage
+        if self.seats:
+            cost += self.seats.opened * given.amount("groups.cost")
+            self.series["groups"][week], self.series["turned_away"][week] = self.seats.count, self.seats.turned_away
         cost *= dearer
         figures = {"joins": joins, "revenue": revenue, "margin": revenue * given.values["prices.margin"], "cost": cost}
         for name, figure in figures.items():
