@@ -13,6 +13,7 @@ from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.planning.answers import LEVELS, Chance, estimate_chance, find_quantiles
 from analysis.planning.basis import Basis, run_basis
 from analysis.planning.changes import change_plan
+from analysis.planning.compare import Flags
 from analysis.planning.worlds import Worlds
 
 SOMEBODY = 0.5
@@ -74,13 +75,14 @@ def judge_seats(basis: Basis, worlds: Worlds, *, level: float = 0.8) -> Shortage
         raise RefusedAnalysis(RefusalCode.NO_GROUPS)
     away = worlds.series["turned_away"]
     turned = away > SOMEBODY
-    first = np.where(turned.any(axis=1), turned.argmax(axis=1), np.inf)
+    anybody: Flags = turned.any(axis=1)
+    first = np.where(anybody, turned.argmax(axis=1), np.inf)
     week = float(find_quantiles(first, levels=(1 - level,))[0])
     low, middle, high = find_quantiles(away.sum(axis=1, dtype=float)).tolist()
-    more, joins_more = _open_freely(basis, worlds, level=level) if turned.any() else (0.0, 0.0)
+    more, joins_more = _open_freely(basis, worlds, level=level) if anybody.any() else (0.0, 0.0)
     points = np.quantile(away, LEVELS[1:], axis=0)
     return Shortage(
-        short=estimate_chance(turned.any(axis=1)),
+        short=estimate_chance(anybody),
         away_p10=low,
         away_p50=middle,
         away_p90=high,
