@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
+import shlex
+import stat
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -546,8 +549,12 @@ def test_the_command_tells_where_pages_are_why_one_failed_and_how_to_open_it(pro
     assert "02_tiers: published" in told.output
     assert "Open: reports/demo/latest/index.html" in told.output
     assert "01_churn: failed: cell 3: KeyError: 'member 4711'." in told.output
-    (executed,) = (line.removeprefix("Look: jupyter lab ") for line in told.output.splitlines() if "jupyter" in line)
-    assert Path(executed).is_file()
+    (look,) = (line.removeprefix("Look: ") for line in told.output.splitlines() if "jupyter" in line)
+    executed = Path(shlex.split(look)[-1])
+    assert executed.is_file()
+    assert executed.parents[1] == project / "reports/demo/failed"
+    assert stat.S_IMODE(executed.parents[1].stat().st_mode) == 0o700
+    assert not list((project / "reports/demo/latest").rglob("01_churn.ipynb"))
     told = CliRunner().invoke(cli.app, ["report", "community.yml", "--param", "churn.nothing=1"])
     assert (told.exit_code, "Nothing was changed" in told.output) == (2, True)
 
@@ -608,3 +615,95 @@ def test_nothing_links_to_a_list_of_members_and_a_run_without_it_does_not_carry_
     kernel.writes_lists = False
     assert fates(report(only=["00_quality"]))["01_churn"] == "kept"
     assert lists(project) == []
+
+
+SCENARIO = """scenario: year
+start: 2025-11-10
+weeks: 8
+"""
+
+
+@pytest.fixture
+def planned(project):
+    """A fourth page, which reads scenario files."""
+    path = project / "notebooks/03_plan.ipynb"
+    write_notebook(project / "notebooks", "03_plan", title="Will it hold")
+    text = path.read_text("utf-8").replace(
+        "silent_days: int = 30", 'scenario: str = \\"\\"\\nbeside: list[str] = []\\nsilent_days: int = 30'
+    )
+    path.write_text(text, "utf-8")
+    (project / "scenario.yml").write_text(SCENARIO, "utf-8")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "says"),
+    [
+        (SCENARIO + "wheeks: 3\n", "wheeks"),
+        (SCENARIO + "tasks:\n  a: {weeks: 1, after: [b]}\n  b: {weeks: 1, after: [a]}\n", "scenario.yml"),
+        ("scenario: [", "scenario.yml"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_costs_its_own_page_and_says_what_to_mend(planned, kernel, report, spoilt, says):
+    (planned / "scenario.yml").write_text(spoilt, "utf-8")
+    outcome = report()
+    assert outcome.exit_code == 1
+    assert fates(outcome) == {
+        "00_quality": "published",
+        "01_churn": "published",
+        "02_tiers": "published",
+        "03_plan": "faulty",
+    }
+    assert "03_plan" not in {job.name for job in kernel.jobs}  # no kernel was started for it
+    (fate,) = [fate for fate in outcome.fates if fate.notebook == "03_plan"]
+    assert says in fate.reason
+    for locale in labels.LOCALES:
+        page = (latest(planned) / f"03_plan.{locale}.html").read_text("utf-8")
+        assert says in page
+        assert str(planned) not in page
+        assert labels.text("page.faulty.headline", locale) in page
+        index = (latest(planned) / f"index.{locale}.html").read_text("utf-8")
+        assert f'href="03_plan.{locale}.html"' in index
+        assert labels.text("page.index.faulty", locale) in index
+
+
+def test_the_previous_page_of_a_plan_stays_marked_with_what_to_mend_and_comes_back(planned, kernel, report):
+    assert report().exit_code == 0
+    (planned / "scenario.yml").write_text(SCENARIO + "wheeks: 3\n", "utf-8")
+    outcome = report()
+    assert (outcome.exit_code, fates(outcome)["03_plan"]) == (1, "stale")
+    page = (latest(planned) / "03_plan.en.html").read_text("utf-8")
+    assert "says 03_plan" in (latest(planned) / "index.en.html").read_text("utf-8")
+    assert "wheeks" in page
+    assert 'class="banner"' in page
+    (planned / "scenario.yml").write_text(SCENARIO, "utf-8")
+    outcome = report()
+    assert (outcome.exit_code, fates(outcome)["03_plan"]) == (0, "published")
+
+
+def test_a_short_page_is_no_previous_page(planned, kernel, report):
+    (planned / "scenario.yml").write_text("scenario: [", "utf-8")
+    report()
+    kernel.fails = {"03_plan"}
+    (planned / "scenario.yml").write_text(SCENARIO, "utf-8")
+    assert fates(report())["03_plan"] == "failed"
+
+
+def test_a_plan_named_on_the_command_line_is_refused_before_anything_starts(planned, kernel, report):
+    outcome = report(params=["plan.scenario=other.yml"])
+    assert (outcome.exit_code, kernel.jobs) == (2, [])
+    assert "03_plan.scenario: " in outcome.message
+    (planned / "plan.yml").write_text("notebooks: {plan: {parameters: {scenario: other.yml}}}", "utf-8")
+    assert report().exit_code == 1  # what a file says costs its own page
+
+
+def test_failed_notebooks_go_as_runs_go(tmp_path):
+    now = dt.datetime(2026, 6, 10, tzinfo=dt.UTC)
+    for n in range(4):
+        folder = tmp_path / f"failed/2026-06-0{4 - n}_2026060{n + 1}T000000000Z_0123abcd"
+        folder.mkdir(parents=True)
+    old = tmp_path / "failed/2026-06-01_20260604T000000000Z_0123abcd"
+    assert run.reopen.prune(tmp_path, Keep(runs=3), now=now) == ["2026-06-04_20260601T000000000Z_0123abcd"]
+    os.utime(old, (0, 0))
+    assert run.reopen.prune(tmp_path, Keep(runs=3), now=now) == [old.name]
+    assert len(list((tmp_path / "failed").iterdir())) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,9 +13,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
+from analysis.reports import reopen
 from analysis.reports.supervise import Job, Limits, run_notebook
 from killing import processes_of
 
@@ -28,7 +33,11 @@ DRILLS = (
     "leaves_at_once",
     "asks",
     "goes_on",
+    "gives_much",
 )
+
+
+PATIENT = {"gives_much": {"cell_seconds": 60}}
 
 
 def job_of(name, folder, **limits):
@@ -38,7 +47,7 @@ def job_of(name, folder, **limits):
         sentinel=folder / f"{name}.results.json",
         root=folder,
         parameters={"out_dir": str(folder), "silent_days": 60},
-        limits=Limits(**({"cell_seconds": 8, "grace_seconds": 3} | limits)),
+        limits=Limits(**({"cell_seconds": 8, "grace_seconds": 3} | PATIENT.get(name, {}) | limits)),
     )
 
 
@@ -91,6 +100,11 @@ def test_a_notebook_that_records_its_results_succeeds(drills, here):
             "cell 8: StdinNotImplementedError: raw_input was called, but this frontend does not support input requests.",
         ),
         ("goes_on", "cell_error", "cell 8: ValueError: half of the data is missing"),
+        (
+            "gives_much",
+            "too_much_output",
+            "cell 10: it shows 40 MB, more than a page can carry; show less, or write a file",
+        ),
     ],
 )
 def test_what_fails_is_called_failed_and_says_where(drills, name, cause, reason):
@@ -111,7 +125,53 @@ def test_nothing_is_left_of_any_run_not_even_grandchildren(drills, here):
         "notebooks",
         "ok.results.json",
         "goes_on.results.json",
+        "gives_much.results.json",
     }  # no sockets
+
+
+def test_what_a_cell_prints_is_bounded_and_the_last_line_says_so(drills, here):
+    """200,000 lines are 40 MB; two thousand flushed writes are one output."""
+    executed = here / "notebooks/gives_much.ipynb"
+    assert executed.stat().st_size < 500_000
+    printed, flushed, shown = json.loads(executed.read_text("utf-8"))["cells"][7:10]
+    (output,) = printed["outputs"]
+    text = "".join(output["text"])
+    assert text.startswith("line 0 ")
+    assert text.endswith("[only the first 200,000 characters that this cell printed are kept]\n")
+    assert len(flushed["outputs"]) == 1
+    assert "".join(flushed["outputs"][0]["text"]).splitlines() == [str(n) for n in range(2000)]
+    assert shown["outputs"] == []
+
+
+def test_a_failed_notebook_reopens_at_its_cell_from_any_folder_and_shows_the_same_error(drills, here, tmp_path):
+    """As Jupyter opens it: the kernel starts in the notebook's own folder, where no relative path of the run means anything."""
+    before = json.loads((here / "notebooks/goes_on.ipynb").read_text("utf-8"))
+    copy = tmp_path / "run/goes_on.ipynb"
+    copy.parent.mkdir()
+    here_too = [*before["cells"]]
+    here_too[4:4] = [
+        nbformat.v4.new_code_cell("from pathlib import Path\nPath('goes_on.results.json').read_text()[:1]")
+    ]
+    copy.write_text(json.dumps(before | {"cells": here_too}), "utf-8")
+    verdict = drills[0]["goes_on"]
+    kept = reopen.keep_failed(copy, tmp_path, run="r1", root=here, cell=verdict.cell + 1, reason=verdict.reason)
+    assert not copy.exists()
+    command = shlex.split(reopen.write_command(kept))
+    assert command[:4] == [sys.executable, "-m", "jupyter", "lab"]
+    notebook = nbformat.read(command[4], as_version=4)
+    folder = {"metadata": {"path": str(kept.parent)}}
+    with pytest.raises(CellExecutionError, match="half of the data is missing"):
+        NotebookClient(notebook, kernel_name="python3", resources=folder, timeout=60).execute()
+    failed = next(n for n, cell in enumerate(notebook.cells) if cell.source == "### Here it failed") + 1
+    assert [
+        n
+        for n, cell in enumerate(notebook.cells)
+        if "outputs" in cell and any(o.output_type == "error" for o in cell.outputs)
+    ] == [failed]
+    assert f"#{reopen.ANCHOR}" in notebook.cells[0].source
+    values = next(cell.source for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", ()))
+    assert 'out_dir = ""' in values
+    assert "silent_days = 60" in values
 
 
 def test_a_run_beyond_its_limit_or_stopped_ends_soon(tmp_path):

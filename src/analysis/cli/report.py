@@ -99,10 +99,8 @@ def _show_outcome(outcome: RunOutcome) -> None:
     for fate in outcome.fates:
         if fate.failed:
             stays = " Its previous page stays, marked." if fate.status == "stale" else ""
-            executed = outcome.folder / "notebooks" / f"{fate.notebook}.ipynb"
-            typer.echo(
-                f"{fate.notebook}: failed: {fate.reason.rstrip('.')}.{stays}\nLook: jupyter lab {executed}", err=True
-            )
+            look = f"\nLook: {fate.reopen}" if fate.reopen else ""
+            typer.echo(f"{fate.notebook}: failed: {fate.reason.rstrip('.')}.{stays}{look}", err=True)
         elif fate.unchanged:
             typer.echo(f"{fate.notebook}: unchanged since {fate.run}")
         else:

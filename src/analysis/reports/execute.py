@@ -91,6 +91,8 @@ def _execute(job: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> Non
     with skip_imports("rfc3987_syntax", "isoduration", "pyarrow"):
         import papermill
 
+        from analysis.reports import capped
+
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters that it cannot parse
 
     def on_cell_start(cell: Any, cell_index: int) -> None:  # noqa: ARG001 - nbclient's hook
@@ -103,6 +105,7 @@ def _execute(job: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> Non
         kernel_name="python3",
         language="python",
         progress_bar=False,
+        engine_name=capped.ENGINE,
         execution_timeout=job["cell_seconds"],
         start_timeout=120,
         kernel_manager_class=_kernel_class(job["private"]),

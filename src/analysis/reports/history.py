@@ -19,6 +19,7 @@ from analysis import labels
 from analysis.config import Community
 from analysis.reports import render, reuse
 from analysis.reports.order import Keep
+from analysis.reports.pages import FAILED
 from analysis.reports.publish import LATEST, STAGING
 from analysis.reports.results import write_atomically
 
@@ -114,7 +115,7 @@ def _read(name: str, manifest: dict[str, Any]) -> Past | None:
     except (KeyError, ValueError, TypeError):
         return None
     made = dt.datetime.strptime(name.split("_")[1], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=dt.UTC)
-    n_failed = sum(status in ("stale", "failed") for status in fates)
+    n_failed = sum(status in FAILED for status in fates)
     return Past(
         name=name,
         made=made,

@@ -21,6 +21,12 @@ MANIFEST = "manifest.json"
 ANALYST_BUDGET = 1_500_000
 """What an analyst edition may weigh [bytes]."""
 
+FAILED = ("stale", "failed", "faulty")
+"""What became of notebooks that failed."""
+
+INPUT = "input"
+"""The cause of a failure that lies in a file which the page's parameters name."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fate:
@@ -30,7 +36,7 @@ class Fate:
     ----------
     status
         ``published``; ``stale``: it failed, and its previous page stays; ``failed``: it failed, and there is
-        no previous page; ``kept``: the run left it out, and its previous page stays; ``absent``: that, and
+        no previous page; ``faulty``: that, and a short page says what to mend; ``kept``: the run left it out, and its previous page stays; ``absent``: that, and
         there is none.
     cause, reason
         A code, and words for the person who started the run; the words may quote data and are not published.
@@ -44,6 +50,8 @@ class Fate:
         Sign of all that a published page depends on.
     unchanged
         Whether the page is the one that stood before, since nothing behind it has changed.
+    reopen
+        The line that opens the executed notebook at the cell that failed.
     """
 
     notebook: str
@@ -59,11 +67,12 @@ class Fate:
     title: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
     unchanged: bool = False
+    reopen: str = ""
 
     @property
     def failed(self) -> bool:
         """Whether the notebook itself failed."""
-        return self.status in ("stale", "failed")
+        return self.status in FAILED
 
 
 def page_name(notebook: str, locale: str, *, analyst: bool = False) -> str:
@@ -134,6 +143,8 @@ def keep_previous(
         page = before / page_name(task.name, locale, analyst=analyst) if before else None
         if page and page.is_file():
             text = labels.text(f"page.{'stale' if cause else 'kept'}", locale, day=day, as_of=old["as_of_day"])
+            if cause == INPUT:
+                text = f"{text} {labels.text('page.faulty.banner', locale, fault=_publishable(reason, locale))}"
             marked = render.mark_page(page.read_text("utf-8"), text)
             (stage / page.name).write_text(marked, "utf-8")
             copied = True
@@ -141,7 +152,32 @@ def keep_previous(
         tables.copy_files(task.name, before, stage)
     status = ("stale" if copied else "failed") if cause else ("kept" if copied else "absent")
     standing = {name: old[name] for name in ("as_of_day", "run", "headline", "finding")} if copied else {}
+    if status == "failed" and cause == INPUT:
+        status = "faulty"
+        standing = {"headline": _write_short_pages(task, stage, plan, reason=reason), "finding": "fail"}
     return Fate(notebook=task.name, status=status, cause=cause, reason=reason, title=titles(task, plan), **standing)
+
+
+def _write_short_pages(task: Task, stage: Path, plan: Plan, *, reason: str) -> dict[str, str]:
+    """Write a page that says what to mend, in every language of the run; return its first sentence."""
+    headlines = {}
+    for locale in plan.locales:
+        title = titles(task, plan)[locale]
+        headlines[locale] = labels.text("page.faulty.headline", locale)
+        fault = _publishable(reason, locale).replace("`", "'")
+        text = f"# {title}\n\n{headlines[locale]}\n\n```\n{fault}\n```\n\n{labels.text('page.faulty.next', locale)}"
+        cell = {"cell_type": "markdown", "id": "fault", "metadata": {}, "source": text}
+        frame = _frame(plan, locale, file=lambda other: page_name(task.name, other), back=True)
+        notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        html = render.render_page(notebook, locale=locale, frame=frame, made=(), analyst=False)
+        gate.check_page(html, name=page_name(task.name, locale))
+        (stage / page_name(task.name, locale)).write_text(html, "utf-8")
+    return headlines
+
+
+def _publishable(reason: str, locale: str) -> str:
+    """Return what is wrong with a file, or that its words are not for a page."""
+    return labels.text("page.faulty.unsaid", locale) if gate.names_somebody(reason) else reason
 
 
 def titles(task: Task, plan: Plan) -> dict[str, str]:

@@ -17,6 +17,7 @@ from analysis.config import Community, parse_day, read_config
 from analysis.errors import ConfigError
 from analysis.intake.holdings import read_holdings
 from analysis.reports import key, parameters
+from analysis.reports.given import check_typed
 from analysis.reports.order import DAYS, Order, ParameterSet, name_notebooks, read_order
 from analysis.reports.results import dump, iso
 from analysis.reports.supervise import Limits
@@ -156,6 +157,8 @@ def make_plan(  # noqa: PLR0913 - one for each way of choosing
     typed = parameters.check_parameters(given, {notebook: declared[notebook] for notebook in chosen})
     window = read_window(community, as_of=as_of)
     root = notebooks_dir.resolve().parent
+    for notebook, values in typed.items():
+        check_typed(values, community=community, root=root, notebook=notebook.stem)
     shared = {"community": _relative(community.path, root), "as_of": iso(window.as_of_day), "locale": "all"}
     fingerprints = key.Fingerprints(reports_dir / community.community / key.MEMORY)
     tasks = [

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import history, listing, pages, publish, render, reuse, shared
+from analysis.reports import given, history, listing, pages, publish, render, reopen, reuse, shared
 from analysis.reports.alerts import Alert, find_alerts, find_unmatched
 from analysis.reports.before import describe_today, read_before
 from analysis.reports.manifest import describe_run
@@ -172,8 +172,10 @@ def _nothing_to_do(plan: Plan, before: Path, unchanged: reuse.Standing) -> RunOu
 
 def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) -> RunOutcome:
     sweep(run.owner)
-    with closing(_execute(run, jobs=jobs, progress=progress)) as ended:
-        fates = [_finish(run, task, job, verdict) for task, job, verdict in ended]
+    faults = _find_faults(run)
+    fates = [_refuse(run, task, fault) for task, fault in faults]
+    with closing(_execute(run, apart_from=[task for task, _ in faults], jobs=jobs, progress=progress)) as ended:
+        fates += [_finish(run, task, job, verdict) for task, job, verdict in ended]
     fates += _take_over(run) + _keep_others(run)
     order = [task.name for task in (*run.plan.tasks, *run.plan.others)]
     fates.sort(key=lambda fate: order.index(fate.notebook))
@@ -189,6 +191,7 @@ def _tidy(run: _Run, folder: Path) -> None:
     with suppress(OSError):
         run.plan.fingerprints.save()
         history.prune(folder, run.plan.order.keep, now=run.started)
+        reopen.prune(folder, run.plan.order.keep, now=run.started)
         history.write_history(folder, run.plan.community)
 
 
@@ -206,11 +209,24 @@ def _judge(plan: Plan, fates: tuple[Fate, ...], *, folder: Path, unchanged: bool
     )
 
 
+def _find_faults(run: _Run) -> list[tuple[Task, str]]:
+    """Return the pages whose own files cannot be used, and what is wrong with these."""
+    tasks = [task for task in run.plan.tasks if task.name not in run.unchanged]
+    told = [(task, given.find_fault(task.values, community=run.plan.community, root=run.plan.root)) for task in tasks]
+    return [(task, fault) for task, fault in told if fault]
+
+
+def _refuse(run: _Run, task: Task, fault: str) -> Fate:
+    """Let a page stand as it was, or say what to mend; no kernel is started for it."""
+    return pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day, cause=pages.INPUT, reason=fault)
+
+
 def _execute(
-    run: _Run, *, jobs: int | None, progress: OnCell | None
+    run: _Run, *, apart_from: Sequence[Task], jobs: int | None, progress: OnCell | None
 ) -> Generator[tuple[Task, Job, Verdict], None, None]:
     """Run the notebooks behind which something has changed, some at a time, and hand each over as it ends."""
-    tasks = _longest_first([task for task in run.plan.tasks if task.name not in run.unchanged], run.before)
+    changed = [task for task in run.plan.tasks if task.name not in run.unchanged and task not in apart_from]
+    tasks = _longest_first(changed, run.before)
     n_cores = os.cpu_count() or 1
     n_workers = max(1, min(jobs or n_cores, len(tasks)))
     stop = threading.Event()
@@ -265,7 +281,9 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
     """Render a notebook that succeeded; keep the previous page of one that did not."""
     cause, reason = verdict.cause, verdict.reason
     _, refused, fault = reason.partition("ConfigError: parameters: ")
-    if refused:  # only the notebook knows its parameters' ranges; the run is as invalid as if we had known
+    if refused and fault.startswith(given.FILES):
+        cause, reason = pages.INPUT, fault
+    elif refused:  # only the notebook knows its parameters' ranges; the run is as invalid as if we had known
         raise ConfigError(f"{task.name}.{fault}")
     if verdict.ok:
         try:
@@ -278,8 +296,12 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
             cause, reason = getattr(error, "cause", "not_rendered"), f"{type(error).__name__}: {error}"
     job.sentinel.unlink(missing_ok=True)
     listing.remove_lists(run.stage, task.name)
+    kept = reopen.keep_failed(
+        job.executed, run.stage.parent, run=run.id, root=run.plan.root, cell=verdict.cell, reason=reason
+    )
     fate = pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day, cause=cause, reason=reason)
-    return replace(fate, seconds=round(verdict.seconds, 2))
+    command = reopen.write_command(kept) if kept else ""
+    return replace(fate, seconds=round(verdict.seconds, 2), reopen=command)
 
 
 def _collect(run: _Run, task: Task, job: Job) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ CHILD = ("-m", "analysis.reports.execute")
 """What the interpreter runs for one notebook."""
 
 _PRIVATE = "nb-"  # Unix socket paths end at about 104 bytes: short names in the system's own temporary folder
+_LEFT_OUT = "output_left_out"  # of the capped engine, which is imported by the child alone
 _ERROR_BANNER = "papermill-error-cell-tag"  # papermill's own cells, which shift the others
 
 OnCell = Callable[[str, int, int], None]
@@ -84,15 +85,18 @@ class Verdict:
     ----------
     cause
         ``""`` where it succeeded, else a code: ``cell_error``, ``cell_too_long``, ``too_long``, ``died``,
-        ``not_finished``, ``no_results``, ``stopped``.
+        ``not_finished``, ``no_results``, ``too_much_output``, ``stopped``.
     reason
         The cause in words, for the person who started the run. It may quote data: never publish it.
+    cell
+        The cell at which it failed, the first being 1; 0 where it came to its end.
     """
 
     cause: str = ""
     reason: str = ""
     seconds: float = 0.0
     n_attempts: int = 1
+    cell: int = 0
 
     @property
     def ok(self) -> bool:
@@ -123,10 +127,10 @@ def run_notebook(job: Job, *, stop: threading.Event, on_cell: OnCell | None = No
     finally:
         kill_marked(mark)
         shutil.rmtree(private, ignore_errors=True)
-    cause, reason = _judge(job, process.returncode, failure=ended or events.failure, last_cell=events.last_cell)
+    cause, reason, cell = _judge(job, process.returncode, failure=ended or events.failure, last_cell=events.last_cell)
     if not cause or log.stat().st_size == 0:
         log.unlink()
-    return Verdict(cause=cause, reason=reason, seconds=time.monotonic() - started)
+    return Verdict(cause=cause, reason=reason, seconds=time.monotonic() - started, cell=cell)
 
 
 def sweep(owner: str) -> None:
@@ -239,30 +243,40 @@ def _end(process: subprocess.Popen[bytes], limits: Limits, mark: str) -> None:
         process.stdin.close()
 
 
-def _judge(job: Job, code: int, *, failure: str, last_cell: int) -> tuple[str, str]:
-    """Return the cause of a failure and its description, both empty where there was none."""
+def _judge(job: Job, code: int, *, failure: str, last_cell: int) -> tuple[str, str, int]:
+    """Return the cause of a failure, its description and its cell; empty where there was none."""
     if failure == "stopped":
-        return "stopped", "the run was stopped"
+        return "stopped", "the run was stopped", last_cell
     if failure == "too_long":
-        return "too_long", f"longer than {job.limits.notebook_seconds:g} s, at cell {last_cell}"
+        return "too_long", f"longer than {job.limits.notebook_seconds:g} s, at cell {last_cell}", last_cell
     try:
         cells = json.loads(job.executed.read_text("utf-8"))["cells"]
     except (OSError, ValueError, KeyError):
-        return "died", "it ended before its first cell"
+        return "died", "it ended before its first cell", 0
     cells = [cell for cell in cells if _ERROR_BANNER not in cell["metadata"].get("tags", ())]
     code_cells = [(place, cell) for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
-    errors = [
-        (place, output) for place, cell in code_cells for output in cell["outputs"] if output["output_type"] == "error"
-    ]
-    if errors:
-        place, error = errors[0]
-        return "cell_error", f"cell {place}: {error['ename']}: {error['evalue']}"
+    if found := _find_error(code_cells):
+        return found
     if failure == "CellTimeoutError":
-        return "cell_too_long", f"cell {last_cell} took longer than {job.limits.cell_seconds:g} s"
+        return "cell_too_long", f"cell {last_cell} took longer than {job.limits.cell_seconds:g} s", last_cell
     if code != 0:
-        return "died", f"{'the kernel died' if failure == 'DeadKernelError' else f'code {code}'}, at cell {last_cell}"
+        how = "the kernel died" if failure == "DeadKernelError" else f"code {code}"
+        return "died", f"{how}, at cell {last_cell}", last_cell
     if any("".join(cell["source"]).strip() and not cell["execution_count"] for _, cell in code_cells):
-        return "not_finished", f"ended without an error, after cell {last_cell}"
+        return "not_finished", f"ended without an error, after cell {last_cell}", last_cell
     if not job.sentinel.is_file():
-        return "no_results", "came to its end without recording results"
-    return "", ""
+        return "no_results", "came to its end without recording results", 0
+    return "", "", 0
+
+
+def _find_error(code_cells: list[tuple[int, dict[str, Any]]]) -> tuple[str, str, int] | None:
+    """Return the first error among outputs, or else the first cell that showed more than there is room for."""
+    for place, cell in code_cells:
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                return "cell_error", f"cell {place}: {output['ename']}: {output['evalue']}", place
+    for place, cell in code_cells:
+        if size := cell["metadata"].get(_LEFT_OUT):
+            told = f"cell {place}: it shows {size / 1e6:.0f} MB, more than a page can carry; show less, or write a file"
+            return "too_much_output", told, place
+    return None
