@@ -88,7 +88,11 @@ def test_the_index_says_who_what_by_when_and_what_it_gains_before_any_report(loc
     frame = render.Frame(community="Demo", first_day=20000, as_of_day=20600)
     html = render.render_index([card], locale=locale, frame=frame, actions=told)
     assert gate.inspect_page(html) == ()
-    for text in ("churn.groups", labels.text("action.gain.unknown", locale), labels.write(DAY + 7, "date", locale)):
+    for text in (
+        "churn.groups",
+        labels.text("action.gain.unknown", locale),
+        labels.write(DAY + 7, "shortdate", locale),
+    ):
         assert 0 < html.index(text) < html.index("Title of a page")
     assert "23" in told[1]["gain"]  # 0.18 + 0.05
     assert "18–28" in told[1]["gain"]

@@ -300,3 +300,33 @@ def test_a_page_whose_headline_was_refused_ends_with_it():
     assert "How long?" not in page
     answered = shown({"text/html": '<p class="headline">41 of 100</p>'}, lang="en")
     assert "How long?" in page_of(markdown("# Who leaves?"), code(answered), markdown("## How long?"), locale="en")
+
+
+def refused(*sentences):
+    items = "".join(f'<li class="status-refused"><b>No answer</b> {sentence} </li>' for sentence in sentences)
+    return code(shown({"text/html": f'<ul class="findings">{items}</ul>'}))
+
+
+def test_what_cannot_be_answered_is_said_once_and_its_empty_sections_go():
+    """The second section would only say it again; the third has a figure; the fourth says something new."""
+    figure = code(shown({"image/png": png()}, **{"image/png": {"alt": "A curve."}}))
+    cells = (
+        markdown("# Title"),
+        refused("No experiments."),
+        markdown("## Did it work?\n\nWords on it."),
+        refused("No experiments."),
+        markdown("## With a figure"),
+        figure,
+        refused("No experiments."),
+        markdown("## Something new"),
+        refused("No experiments.", "No awards."),
+        markdown("## Caveats\n\nIn words."),
+    )
+    page = page_of(*cells)
+    assert page.count("No experiments.") == 1
+    assert page.count("No awards.") == 1
+    assert "Did it work?" not in page
+    assert "Words on it" not in page
+    for kept in ("With a figure", "Something new", "Caveats", "A curve."):
+        assert kept in page
+    assert page_of(*cells, analyst=True).count("No experiments.") == 4  # beside the code that says so

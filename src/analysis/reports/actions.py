@@ -73,8 +73,9 @@ class Action:
     def by(self, locale: str, *, day: int) -> str:
         """Say by when, on the day of the report."""
         due = self.due_day
-        key = "action.late" if due is not None and due < day else "action.by"
-        return labels.text(key, locale, day=day + DAYS if due is None else due)
+        if due is None:
+            return labels.text("action.soon", locale, day=day + DAYS)
+        return labels.text("action.late" if due < day else "action.by", locale, day=due)
 
     def expected(self, locale: str) -> str:
         """Say what it may gain."""

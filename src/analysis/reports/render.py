@@ -20,6 +20,7 @@ from typing import Any
 from analysis import labels
 from analysis.reports.execute import skip_imports
 from analysis.reports.gate import HIDDEN
+from analysis.reports.saying_once import say_once
 
 LANG = {"en": "en", "zh": "zh-CN"}
 TEMPLATES = Path(__file__).parent / "template"
@@ -157,7 +158,8 @@ def prepare(notebook: Mapping[str, Any], *, locale: str, analyst: bool = False) 
         import nbformat
     shown = [cell for cell in notebook["cells"] if _is_shown(cell, locale, analyst=analyst)]
     cells = [_prepare_cell(copy.deepcopy(cell), locale, with_code=analyst) for cell in shown]
-    cells = _gather_code(_answer_first(_cut_short(cells)))
+    cells = _answer_first(_cut_short(cells))
+    cells = _gather_code(cells) if analyst else say_once(cells)
     _number_headings(cells)
     metadata = {"language_info": {"name": "python"}}
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})

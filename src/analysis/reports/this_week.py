@@ -11,7 +11,7 @@ from analysis.reports.gate import names_somebody
 from analysis.reports.outcomes import Before, Outcome, count_times
 from analysis.reports.tables import to_csv
 
-_STATUS = {"settled": "pass", "better": "pass", "stands": "pass", "worse": "fail"}
+_STATUS = {"settled": "pass", "better": "pass", "stands": "pass", "worse": "fail", "lapsed": "fail"}
 _UNPROVEN = ("better", "worse", "same")
 
 COLUMNS = ("priority", "claim", "notebook", "group", "by", "expected_gain", "gain_low", "gain_high", "times", "since")
@@ -34,10 +34,15 @@ def _describe_outcome(outcome: Outcome, locale: str) -> dict[str, str]:
     what = outcome.action.get(f"what_{locale}", "")
     return {
         "what": "" if names_somebody(what) else what,
-        "verdict": labels.text(f"outcome.verdict.{outcome.code}", locale),
+        "verdict": _judge(outcome, locale),
         "status": _STATUS.get(outcome.code, "refused"),
         "why": write_outcome(outcome, locale=locale),
     }
+
+
+def _judge(outcome: Outcome, locale: str) -> str:
+    own = f"outcome.verdict.{outcome.kind}_{outcome.code}"
+    return labels.text(own if own in labels.catalogue(locale) else f"outcome.verdict.{outcome.code}", locale)
 
 
 def write_outcome(outcome: Outcome, *, locale: str) -> str:
