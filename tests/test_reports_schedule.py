@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,19 +62,29 @@ def test_systemd_finds_no_fault_in_the_units_even_for_odd_folders(tmp_path):
     assert "community-demo" not in told.stderr, told.stderr
 
 
-def run_line(line: str, *, moment: str, folder: Path) -> str:
-    """Run the command of a cron line as cron does, at a moment that a stand-in for ``date`` tells; return what was called."""
+def run_line(line: str, *, moment: str, folder: Path, stand_in: bool = True) -> str:
+    """Run the command of a cron line as cron does, at a moment that a stand-in for ``date`` tells; return what its log says."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     (tools / "date").write_text(f'#!/bin/sh\n[ "$TZ $1" = "Asia/Kolkata +%u%H%M" ] && echo {moment}\n')
-    (tools / "timeout").write_text('#!/bin/sh\necho "$PWD: $@"\n')
+    if stand_in:
+        (tools / "timeout").write_text('#!/bin/sh\necho "$PWD: $@"\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
     command = line.split(" ", 5)[5].replace("\\%", "%")  # cron turns an escaped percent sign back
-    called = subprocess.run(
-        ["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env={"PATH": f"{tools}:/bin"}
-    )
-    return called.stdout
+    env = {
+        "HOME": str(folder),
+        "LOGNAME": "root",
+        "SHELL": "/bin/sh",
+        "PATH": f"{tools}:/usr/bin:/bin",
+    }  # all that cron gives
+    subprocess.run(["/bin/sh", "-c", command], check=True, env=env)
+    log = next(folder.rglob("cron.log"), None)
+    if log is None:
+        return ""
+    said = log.read_text("utf-8")
+    log.unlink()
+    return said
 
 
 def test_a_cron_line_runs_at_its_moment_where_the_community_lives_and_at_no_other(tmp_path):
@@ -86,9 +97,37 @@ def test_a_cron_line_runs_at_its_moment_where_the_community_lives_and_at_no_othe
     assert not line.endswith("&")
     for moment in ("10640", "40640"):
         called = run_line(line, moment=moment, folder=tmp_path)
-        assert called.startswith(f"{folder}: -k 60 11400 {sys.executable} -m analysis.cli report")
+        assert f"{folder}: -k 60 11400 {sys.executable} -m analysis.cli report" in called
     for moment in ("10639", "20640", "71640"):
         assert run_line(line, moment=moment, folder=tmp_path) == ""
+
+
+PROBE = """
+import os, signal, sys
+names = ["HOME", "LOGNAME", "SHELL"]
+print(os.getcwd(), [os.environ.get(name) for name in names], signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+print("to the other stream", file=sys.stderr)
+if sys.argv[1] == "stays":
+    signal.signal(signal.SIGTERM, lambda *_: (print("ended by SIGTERM", flush=True), sys.exit(143)))
+    signal.pause()
+sys.exit(3)
+"""
+
+
+def test_the_log_keeps_both_streams_and_the_exit_code_and_a_run_that_is_too_long_is_ended(tmp_path):
+    (tmp_path / "probe.py").write_text(PROBE)
+    job = replace(job_of(tmp_path), words=(sys.executable, str(tmp_path / "probe.py"), "leaves"))
+    line = write_cron(job).splitlines()[1]
+    said = run_line(line, moment="10640", folder=tmp_path, stand_in=False)
+    assert (
+        f"{tmp_path} ['{tmp_path}', 'root', '/bin/sh'] True" in said
+    )  # its folder, cron's bare environment, SIGINT not ignored
+    assert "to the other stream" in said
+    assert said.endswith("exit code 3\n")
+    stays = replace(job, words=(*job.words[:2], "stays"), seconds=2)
+    said = run_line(write_cron(stays).splitlines()[1], moment="10640", folder=tmp_path, stand_in=False)
+    assert "ended by SIGTERM" in said
+    assert said.endswith("exit code 124\n")  # what timeout says of a run that it ended
 
 
 def test_time_zone_and_hour_are_what_date_says(tmp_path):

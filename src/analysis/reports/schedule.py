@@ -17,6 +17,9 @@ from analysis.errors import ConfigError
 from analysis.reports.order import DAYS, Order
 
 _GRACE = 60  # for a run that is told to end: more than a notebook's own grace [seconds]
+LOG = Path("reports/cron.log")
+"""Where a run that cron starts tells what it did, from the folder of the run."""
+
 _HANDING_OVER = 600  # beyond the notebooks' own limit: rendering, copying [seconds]
 
 
@@ -105,11 +108,14 @@ def write_cron(job: Job) -> str:
     Few crons know a time zone, so the line asks ``date`` four times an hour (zones differ by quarters of an hour) whether the moment has
     come where the community lives. ``timeout`` ends by SIGTERM a run that takes too long, and kills what does not end. Nothing is
     put into the background: a shell starts such children with SIGINT ignored. A percent sign would end the line, so it is escaped.
+    What the run says, when, and its exit code go to ``reports/cron.log``: many machines have nobody who takes cron's mail.
     """
     hour, minute = job.at.split(":")
     minutes = ",".join(str(int(minute) % 15 + quarter) for quarter in (0, 15, 30, 45))
     moments = "|".join(f"{n}{hour}{minute}" for n, day in enumerate(DAYS, 1) if day in job.days)
-    call = f"cd {shlex.quote(str(job.folder))} && timeout -k {_GRACE} {job.seconds} {shlex.join(job.words)}"
+    run = f"timeout -k {_GRACE} {job.seconds} {shlex.join(job.words)}"
+    told = f'{{ date; {run}; echo "exit code $?"; }} >> {LOG} 2>&1'
+    call = f"cd {shlex.quote(str(job.folder))} && mkdir -p {LOG.parent} && {told}"
     line = f'case "$(TZ={job.timezone} date +%u%H%M)" in {moments}) {call};; esac'
     return f"# {job.name}: {', '.join(job.days)} at {job.at}, {job.timezone}\n{minutes} * * * * {line.replace('%', chr(92) + '%')}\n"
 
