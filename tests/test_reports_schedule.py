@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from analysis.cli import app
@@ -153,3 +156,19 @@ def test_the_command_prints_the_line_or_writes_the_units(tmp_path, root, monkeyp
     written = CliRunner().invoke(app, [*words, "--systemd", str(tmp_path / "units")])
     assert "enable --now community-sample.timer" in written.output
     assert "Fri *-*-* 18:05:00 Asia/Shanghai" in (tmp_path / "units/community-sample.timer").read_text()
+
+
+def test_the_one_liners_for_other_schedulers_are_right(root, tmp_path):
+    """Airflow takes 3 (a threshold was crossed) for success and 1 for failure; YAML 1.1 reads ``on`` as true."""
+    readme = (root / "README.md").read_text("utf-8")
+    call = ast.parse(re.search(r"`(BashOperator\(.*?\))`", readme)[1], mode="eval").body
+    given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+    assert given.keys() == {"task_id", "bash_command"}
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for code, taken in ((0, 0), (3, 0), (1, 1), (2, 1)):
+        (tmp_path / ".venv/bin/community").write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / ".venv/bin/community").chmod(0o755)
+        command = given["bash_command"].replace("/path", str(tmp_path))
+        assert subprocess.run(["bash", "-c", command], check=False).returncode == taken
+    (trigger,) = yaml.safe_load(re.search(r"`(on: .*?)`", readme)[1])[True]["schedule"]
+    assert len(trigger["cron"].split()) == 5
