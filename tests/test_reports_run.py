@@ -171,7 +171,9 @@ def test_one_failure_is_exit_code_1_and_the_others_are_published(project, kernel
     assert outcome.exit_code == 1
     assert fates(outcome) == {"00_quality": "published", "01_churn": "failed", "02_tiers": "published"}
     assert not list(latest(project).glob("01_churn.*.html"))
-    assert (latest(project) / "notebooks/01_churn.ipynb").is_file()
+    assert not (latest(project) / "notebooks/01_churn.ipynb").exists()
+    (kept,) = (project / "reports/demo/failed").rglob("01_churn.ipynb")
+    assert kept.parent.name == latest(project).name
     failed = labels.text("page.index.failed", "en")
     assert failed in (latest(project) / "index.en.html").read_text("utf-8")
     published = "".join(path.read_text("utf-8") for path in latest(project).glob("*.*") if path.is_file())
