@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.errors import ConfigError
+from analysis.findings.lever_words import name_group, name_stream
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.worlds import Worlds, run_plan
 from planning_cases import SURE, forever, plan
@@ -76,6 +77,17 @@ def test_unsure_days_are_in_the_register():
     told = dict(Scenario(scenario="s", start="2026-07-06", weeks=2,
                          calendar={"may": {"from_day": "2026-07-07", "joins": {"uniform": [0, 1]}}}).quantities())  # fmt: skip
     assert told["calendar.may.joins"].shape == "uniform"
+
+
+def test_days_and_seats_have_words_of_their_own():
+    given = plan(calendar={"may": {"name": {"en": "May Day"}, "from_day": "2026-07-07"}}, groups={"present": 3})
+    for stream in ("calendar.may.joins", "calendar.may.hazard", "groups.present", "groups.weekly_most", "groups.cost"):
+        assert name_stream(given, stream)["en"] != stream
+    assert name_stream(given, "calendar.may.joins")["zh"].startswith("May Day：")
+    assert [name_group(given, kind)["en"] for kind in ("calendar", "groups")] == [
+        "holidays and campaigns",
+        "groups and their seats",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from analysis import findings
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings import Status
-from analysis.planning import Basis, Start, Worlds, judge_seats, run_basis
+from analysis.findings.planning import name_cause
+from analysis.planning import Basis, Start, Worlds, explain_change, judge_seats, run_basis
 from analysis.planning.compare import find_parting
 from analysis.planning.scenario import Scenario
 from analysis.planning.worlds import run_plan
@@ -138,3 +139,19 @@ def test_a_plan_with_groups_can_stand_beside_one_without():
     bare, full = lay(None), lay({"present": 2, "weekly_most": 0})
     one, other = (run_basis(basis, seed=1, n=5) for basis in (bare, full))
     assert find_parting(one, other) == find_parting(other, one) == 1
+
+
+@pytest.mark.parametrize("part", ["calendar", "seats"])
+def test_a_change_of_days_or_seats_is_told_as_theirs(part: str):
+    """Nobody comes in the first week any more, or two groups are all there are: the target of 800 is missed for that."""
+    aim = {"grown": {"metric": "members", "at_least": 800, "by": "2026-08-09"}}
+    rest = {"rest": {"from_day": "2026-07-06", "to_day": "2026-07-12", "joins": 0}}
+    new = {"calendar": {"calendar": rest}, "seats": {"groups": {"present": 2, "weekly_most": 0}}}[part]
+    earlier, basis = (
+        Basis(plan=Scenario(**{**lay(None).plan.model_dump(), "targets": aim, **given}), start=lay(None).start)
+        for given in ({}, new)
+    )
+    change = explain_change(earlier, basis, run_basis(basis, seed=1, n=5), target="grown")
+    assert (change.before, change.after) == (1, 0)
+    assert change.parts.to_dict("list") == {"part": [part], "share": [-1.0]}
+    assert name_cause(basis.plan, part)["zh"]

@@ -6,13 +6,14 @@ from collections import defaultdict
 
 from analysis import labels
 from analysis.findings.plan_words import name_part, write_list
+from analysis.findings.planning import name_way
 from analysis.planning import Scenario
 from analysis.planning.aging import BAND_WEEKS
 from analysis.planning.inputs import JOINED
 
 Words = dict[str, str]
 
-NAMED = ("channels", "funnel", "tasks", "roles", "risks")
+NAMED = ("calendar", "channels", "funnel", "tasks", "roles", "risks")
 """Parts whose members have names of their own in the scenario file."""
 
 
@@ -65,7 +66,7 @@ def name_state(plan: Scenario, state: str, *, stream: str) -> Words:
 
 def name_choice(plan: Scenario, name: str) -> Words:
     """Return a way to choose: the plan as it is, or another by its name."""
-    return labels.both("lever.as_planned") if name == plan.scenario else name_part(plan, "alternatives", name)
+    return labels.both("lever.as_planned") if name == plan.scenario else name_way(plan, name)
 
 
 def name_figure(plan: Scenario, target: str) -> Words:

@@ -29,6 +29,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "tasks": ("start", "weeks", "phases", "gates", "roles", "tasks"),
     "money": ("currency", "budget", "prices", "staffing"),
     "risks": ("risks", "correlations"),
+    "calendar": ("calendar",),
+    "seats": ("groups",),
     "targets": ("targets",),
 }
 """What a change may come from, with the fields of a scenario that belong to it; the tables' tenure goes with members, the
@@ -172,7 +174,7 @@ def _mix(earlier: Basis, basis: Basis, put: frozenset[str]) -> Basis:
     channels = dict(new.channels if "channels" in put else old.channels)
     for name in sorted(set(old.channels) & set(new.channels)):
         channels[name] = (new if f"channels.{name}" in put else old).channels[name]
-    data |= {"channels": channels, "alternatives": {}, "experiments": {}, "actuals": None}
+    data |= {"channels": channels, "alternatives": {}, "experiments": {}, "allocation": {}, "actuals": None}
     plan = validate(type(new), data, file=new.path)
     if faults := list(list_loose_ends(plan)):
         raise ConfigError("\n".join(faults))

@@ -75,7 +75,7 @@ def judge_seats(basis: Basis, worlds: Worlds, *, level: float = 0.8) -> Shortage
         raise RefusedAnalysis(RefusalCode.NO_GROUPS)
     away = worlds.series["turned_away"]
     turned = away > SOMEBODY
-    anybody: Flags = turned.any(axis=1)
+    anybody: Flags = turned.sum(axis=1) > 0
     first = np.where(anybody, turned.argmax(axis=1), np.inf)
     week = float(find_quantiles(first, levels=(1 - level,))[0])
     low, middle, high = find_quantiles(away.sum(axis=1, dtype=float)).tolist()
