@@ -294,7 +294,7 @@ def test_a_weekly_archive_becomes_a_page(archive) -> None:
     levels = survival.compare_groupings(counts.comparisons, known_days=counts.known_days, rules=rules)
     told = [
         findings.describe_cohort(cohort, leaving="explicit"),
-        findings.describe_change(cohort),
+        findings.describe_change(cohort, leaving="explicit"),
         *findings.describe_stays(stay, counts.silence, leaving="explicit", churn=settings.churn),
         *findings.describe_groupings(levels, leaving="explicit"),
         findings.describe_groups(attempt(survival.watch_groups, counts.recent, rules=rules, days=counts.recent_days)),

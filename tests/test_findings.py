@@ -43,22 +43,34 @@ def test_the_headline_says_how_many_of_a_hundred_left_in_both_languages() -> Non
         (0.08, 0.02, 0.14, Status.FAIL),
         (0.04, -0.01, 0.09, Status.PASS),
         (-0.04, -0.07, -0.01, Status.PASS),
-        (math.nan, math.nan, math.nan, Status.PASS),
+        (math.nan, math.nan, math.nan, Status.REFUSED),
     ],
 )
 def test_a_change_asks_for_action_only_when_its_whole_interval_is_worse(
     change: float, low: float, high: float, status: Status
 ) -> None:
-    assert findings.describe_change(cohort(change=change, change_low=low, change_high=high)).status == status
-
-
-def test_a_cohort_without_any_before_it_says_so() -> None:
-    finding = findings.describe_change(
-        cohort(n_cohorts_before=0, **dict.fromkeys(("change", "change_low", "change_high"), math.nan))
+    assert (
+        findings.describe_change(cohort(change=change, change_low=low, change_high=high), leaving="explicit").status
+        == status
     )
-    assert "no complete cohort before" in finding.sentence["en"]
-    same = cohort(change=0.0, change_low=math.nan, change_high=math.nan)
-    assert findings.describe_change(same).sentence["en"].startswith("It is the same")
+
+
+def test_a_change_that_cannot_be_judged_says_why() -> None:
+    """No cohort before, too few of them, or newcomers of a campaign: three sentences, no estimate."""
+    unknown = dict.fromkeys(("change", "change_low", "change_high"), math.nan)
+    none = findings.describe_change(cohort(n_cohorts_before=0, **unknown), leaving="explicit")
+    few = findings.describe_change(cohort(n_cohorts_before=3, **unknown), leaving="explicit")
+    campaign = cohort(change=0.1, change_low=math.nan, change_high=math.nan, warnings=(WarningCode.OWN_CAMPAIGN,))
+    own = findings.describe_change(campaign, leaving="explicit")
+    for finding, words in (
+        (none, "no complete cohort before"),
+        (few, "takes 4 complete"),
+        (own, "campaign of our own"),
+    ):
+        assert words in finding.sentence["en"]
+        assert finding.status == Status.REFUSED
+        assert math.isnan(finding.estimate)
+        assert math.isnan(finding.p_value)
     assert "nothing" not in findings.describe_cohort(cohort(n_cohorts_before=0), leaving="explicit").sentence["en"]
 
 
@@ -66,7 +78,8 @@ def test_a_cohort_without_any_before_it_says_so() -> None:
     "finding",
     [
         findings.describe_cohort(REFUSED, leaving="explicit"),
-        findings.describe_change(REFUSED),
+        findings.describe_change(REFUSED, leaving="explicit"),
+        findings.describe_window(REFUSED, leaving="explicit"),
         findings.describe_stay(REFUSED, leaving="explicit", churn=Churn()),
         findings.describe_levels(REFUSED, by="channel_id", leaving="explicit"),
         findings.describe_groups(REFUSED),

@@ -93,4 +93,4 @@ def test_answers_first_and_records_last(path: Path) -> None:
     assert "show_headline" in source(code[answer])
     assert all("plots.show" not in source(cell) for cell in code[:answer])
     last = code[-1]
-    assert source(last).strip() == f'results.record(claims, notebook="{path.stem}", out_dir=out_dir)'
+    assert source(last).strip() == f'results.record(claims, notebook="{path.stem}", out_dir=out_dir, defined=defined)'

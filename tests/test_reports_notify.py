@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from analysis.reports import notify
+from analysis.reports.alerts import Alert
 from analysis.reports.order import Order
 from analysis.reports.pages import Fate
 
@@ -31,9 +32,10 @@ def mailbox(tmp_path):
     return [sys.executable, str(script)]
 
 
-def tell(hooks, *, exit_code=0, fates=FATES, folder=Path("reports/demo/run-1")):
+def tell(hooks, *, exit_code=0, fates=FATES, folder=Path("reports/demo/run-1"), alarms=()):
     order = Order.model_validate({"notify": hooks, "recipients": ["an"]})
-    return notify.tell(order, community="demo", locale="zh", exit_code=exit_code, fates=fates, folder=folder)
+    told = {"exit_code": exit_code, "fates": fates, "folder": folder, "alarms": alarms}
+    return notify.tell(order, community="demo", locale="zh", **told)
 
 
 def read(tmp_path):
@@ -62,6 +64,18 @@ def test_no_number_of_the_community_and_no_word_of_its_data_is_sent_unless_asked
     assert "一切正常" not in told
     tell({"failure": [{"command": mailbox, "headlines": True}]}, exit_code=1)
     assert read(tmp_path)["headlines"] == {"00_quality": "一切正常。"}
+
+
+def test_who_asked_for_alarms_hears_of_them_whatever_the_exit_code(tmp_path, mailbox):
+    """A page's own alarm leaves the exit code 0: success is told to whoever hears of success, the alarm to whoever asked."""
+    assert notify.find_events(0, alarmed=True) == ["success", "alert"]
+    assert notify.find_events(3, alarmed=True) == ["alert"]
+    assert notify.find_events(1, alarmed=True) == ["failure", "alert"]
+    assert notify.find_events(0, alarmed=False) == ["success"]
+    alarm = Alert(notebook="01", claim="churn.change", group="", side="above", bound=0, estimate=0.1, sentence={})
+    tell({"alert": [{"command": mailbox}]}, alarms=(alarm,))
+    assert read(tmp_path)["event"] == "alert"
+    assert read(tmp_path)["alarms"] == [{"notebook": "01", "claim": "churn.change", "group": ""}]
 
 
 def test_a_run_that_could_not_start_is_told_too(tmp_path, mailbox):

@@ -74,6 +74,17 @@ def test_claims_under_other_definitions_are_named_as_such(tmp_path):
     assert past.compare(old, other_rules)[0].reason == "the settings' churn rules differ"
 
 
+def test_claims_of_one_sign_are_compared_whatever_else_differs_and_others_are_named(tmp_path):
+    """A parameter that the page does not define its claims by may differ; a sign that differs is told with what changed."""
+    old = write_run(tmp_path, "old", [claim("a", 0.1, definition="aa"), claim("b", None, definition="aa")])
+    more = write_run(tmp_path, "more", [claim("a", 0.2, definition="aa"), claim("b", 0.2, definition="cc")], n_worlds=7)
+    assert [change.reason for change in past.compare(old, more)] == ["", ""]  # b was not answered before
+    other = write_run(tmp_path, "other", [claim("a", 0.2, definition="bb", method="Turnbull")], silent_days=60)
+    assert past.compare(old, other)[0].reason == "silent_days 30 → 60; method Kaplan-Meier → Turnbull"
+    unknown = write_run(tmp_path, "unknown", [claim("a", 0.2, definition="bb")])
+    assert past.compare(old, unknown)[0].reason == "its definition"
+
+
 def test_a_run_is_known_by_the_beginning_of_its_name(tmp_path):
     for name in ("2026-10-01_a", "2026-10-08_b", "latest"):
         write_run(tmp_path, name, [])

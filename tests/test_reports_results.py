@@ -38,7 +38,7 @@ def test_a_record_has_exactly_the_fields_of_the_design_in_plain_json(tmp_path):
     assert results.record([finding()], notebook="01_churn", out_dir=str(tmp_path)) is None
     text = (tmp_path / "01_churn.results.json").read_text("utf-8")
     (claim,) = json.loads(text, parse_constant=pytest.fail)
-    fields = "id notebook group at estimate ci_low ci_high confidence p_value unit n n_events method status warnings sentence"
+    fields = "id notebook group at estimate ci_low ci_high confidence p_value unit n n_events method status warnings sentence definition"
     assert set(claim) == set(fields.split())
     assert claim["notebook"] == "01_churn"
     assert claim["estimate"] == 0.30000000000000004
@@ -66,6 +66,24 @@ def test_one_claim_per_id_group_and_time():
     assert len(records) == 3
     with pytest.raises(results.ResultError, match=r"churn\.loss is claimed twice"):
         results.record([finding(), finding()], notebook="x", out_dir="")
+
+
+def test_a_claim_is_signed_by_what_defines_it_and_by_nothing_else(monkeypatch):
+    def sign(defined=None, **changes):
+        (claim,) = results.record([finding(**changes)], notebook="x", out_dir="", defined=defined)
+        return claim["definition"]
+
+    sign_of = sign({"silent_days": 30})
+    assert len(sign_of) == 8
+    assert sign({"silent_days": 30}, estimate=0.9, n=8, at=7, sentence={}) == sign_of
+    others = [
+        sign({"silent_days": 60}),
+        sign({"silent_days": 30}, method="other"),
+        sign({"silent_days": 30}, id="y"),
+        sign(),
+    ]
+    monkeypatch.setattr(results, "DEFINITIONS", 99)
+    assert len({sign_of, *others, sign({"silent_days": 30})}) == 6
 
 
 def test_what_is_no_finding_is_refused():

@@ -59,6 +59,7 @@ class Kernel:
         self.fails = set()
         self.jobs = []
         self.writes_lists = False
+        self.more = {}
 
     def __call__(self, job, *, stop, on_cell=None):
         self.jobs.append(job)
@@ -76,7 +77,8 @@ class Kernel:
             "sentence": {"en": f"41 of 100 left, says {job.name}.", "zh": f"每百人有 41 人离开（{job.name}）。"},
             "status": "review",
         }
-        job.sentinel.write_text(json.dumps([claim]), "utf-8")
+        also = [claim | self.more[job.name]] if job.name in self.more else []
+        job.sentinel.write_text(json.dumps([claim, *also]), "utf-8")
         return Verdict(seconds=1.0)
 
 
@@ -430,6 +432,43 @@ thresholds:
     kernel.jobs.clear()
     again = report()
     assert (again.exit_code, again.unchanged, kernel.jobs) == (3, True, [])
+
+
+@pytest.mark.parametrize(("asked", "code"), [("", 0), ("alarms: true", 3)])
+def test_a_pages_own_alarm_stands_over_it_and_changes_the_exit_code_only_when_asked(
+    project, kernel, report, asked, code
+):
+    (project / "plan.yml").write_text(f"notebooks: {{}}\n{asked}\n", "utf-8")
+    kernel.more = {"01_churn": {"id": "churn.change", "ci_low": 0.02, "ci_high": 0.2}}
+    outcome = report()
+    assert outcome.exit_code == code
+    assert [(alert.claim, alert.asked) for alert in outcome.alerts] == [("churn.change", False)]
+    for locale, words in (("en", "Surely worse than usual: newest cohort."), ("zh", "确实比平时差：最新一批。")):
+        for page in ("01_churn", "index"):
+            assert words in (latest(project) / f"{page}.{locale}.html").read_text("utf-8")
+        assert words not in (latest(project) / f"02_tiers.{locale}.html").read_text("utf-8")
+    manifest = json.loads((latest(project) / "manifest.json").read_text("utf-8"))
+    assert [(alert["claim"], alert["asked"]) for alert in manifest["alerts"]] == [("churn.change", False)]
+    assert manifest["revisions"] == []
+
+
+def test_the_followed_figures_are_kept_run_by_run_and_shown_with_earlier_runs(
+    project, kernel, report, days, monkeypatch
+):
+    monkeypatch.setattr("analysis.reports.series.PAGE", "01_churn")
+    for day, sign in ((AS_OF, "aa"), (AS_OF + 7, "aa"), (AS_OF + 14, "bb")):
+        days[0] = day
+        kernel.more = {"01_churn": {"id": "churn.cohort", "estimate": 0.4, "at": 30, "definition": sign}}
+        report()
+    folder = project / "reports/demo"
+    points = json.loads((folder / "series.json").read_text("utf-8"))["points"]
+    assert [(point["as_of"], point["definition"]) for point in points] == [
+        ("2025-11-08", "aa"), ("2025-11-15", "aa"), ("2025-11-22", "bb"),
+    ]  # fmt: skip
+    html = (folder / "history.en.html").read_text("utf-8")
+    assert html.count("Definitions changed here") == 1
+    assert html.index("Nov 22, 2025</th>") < html.index("Definitions changed here") < html.index("Nov 15, 2025</th>")
+    assert "defined otherwise" in (latest(project) / "index.en.html").read_text("utf-8")
 
 
 def test_earlier_runs_are_listed_and_go_by_age_and_count_but_never_one_whose_page_still_stands(project, kernel, report):

@@ -83,8 +83,7 @@ def test_the_newest_complete_cohort_is_compared_at_equal_age() -> None:
     assert loss.estimate == pytest.approx(0.5)
     assert loss.before == pytest.approx(0.3)
     assert loss.change == pytest.approx(0.2)
-    assert loss.change_low > 0
-    assert loss.p_value < 0.01
+    assert math.isnan(loss.change_low)  # two cohorts do not tell how much cohorts differ
 
 
 def test_campaign_cohorts_are_not_among_those_before() -> None:

@@ -99,6 +99,7 @@ class RefusalCode(StrEnum):
     SAYS_THE_SAME = "says_the_same"
     COHORTS_UNDER_LAST_SEEN = "cohorts_under_last_seen"
     NO_COMPLETE_COHORT = "no_complete_cohort"
+    TOO_FEW_COHORTS = "too_few_cohorts"
     HISTORY_TOO_SHORT = "history_too_short"
     INTERVAL_CENSORED = "interval_censored"
     NOT_DETERMINED = "not_determined"

@@ -46,6 +46,7 @@ app.command()(data.sample)
 app.command()(work.doctor)
 app.command()(work.explain)
 app.command()(work.compare)
+app.command()(work.restate)
 app.command("new-notebook")(work.new_notebook)
 
 

@@ -78,6 +78,23 @@ def compare(
         typer.echo("No claim differs.")
 
 
+def restate(
+    config: Config,
+    last: Annotated[int, typer.Option(min=1, max=520, metavar="N", help="So many weeks back.")] = 12,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The plan; plan.yml beside CONFIG where it is there.")
+    ] = None,
+    into: Into = Path("reports"),
+) -> None:
+    """Compute the followed figures of the last weeks again, by today's definitions; mark where definitions change."""
+    from analysis.reports.restate import restate as read_again
+    from analysis.reports.restate import tell
+
+    done = read_again(config, last=last, reports_dir=into, plan_file=plan or "")
+    _show_blocks(tell(done))
+    typer.echo(f"Open: {done.page}")
+
+
 def new_notebook(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 20_open_hours.")],
     folder: Annotated[Path, typer.Option(metavar="DIR", help="The folder of notebooks.")] = Path("notebooks"),

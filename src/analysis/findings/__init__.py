@@ -22,6 +22,7 @@ from analysis.findings.churn import (
     describe_levels,
     describe_stay,
     describe_stays,
+    describe_window,
     foremost,
     list_tiles,
 )
@@ -206,6 +207,7 @@ __all__ = [
     "describe_visits",
     "describe_warning",
     "describe_ways",
+    "describe_window",
     "describe_worth",
     "foremost",
     "list_incentive_tiles",

@@ -19,7 +19,9 @@ from analysis.survival import (
     LevelComparison,
     Now,
     Stay,
+    WindowLoss,
 )
+from analysis.survival.lately import MIN_COHORTS
 
 WORSE_POINTS = 0.05
 """A change beyond this, with its whole interval above 0, asks for action; above 0 alone, for a look."""
@@ -63,19 +65,65 @@ def describe_cohort(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving) -
     )
 
 
-def describe_change(result: CohortLoss | RefusedAnalysis) -> Finding:
-    """Return the change of the newest cohort's loss against those before it, with its interval."""
+def describe_change(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving, claim: str = "churn.change") -> Finding:
+    """Return whether the newest cohort's loss lies outside what is usual, by how the cohorts before it differ."""
     if isinstance(result, RefusedAnalysis):
-        return describe_refusal("churn.change", result)
-    sure = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "unsure"
+        return describe_refusal(claim, result)
+    verdict = _judge_usual(result)
+    known = {"estimate": result.change, "ci_low": result.change_low, "ci_high": result.change_high}
     if isnan(result.change_low):
-        sure = "same" if result.n_cohorts_before else "none"
+        known = dict.fromkeys((*known, "p_value"), nan)
     return make_finding(
-        "churn.change",
+        claim,
         result,
-        status=Status.REFUSED if sure == "none" else _judge_change(result.change, result.change_low),
+        status=Status.REFUSED if isnan(result.change_low) else _judge_change(result.change, result.change_low),
         sentence=labels.both(
-            f"churn.change.{sure}", change=result.change, low=result.change_low, high=result.change_high
+            f"churn.change.{verdict}",
+            cohort=(result.cohort_first_day, result.cohort_last_day),
+            left=_left(leaving),
+            loss=result.estimate,
+            n=result.day,
+            low=result.usual_low,
+            high=result.usual_high,
+            cohorts=result.n_cohorts_before,
+            needed=MIN_COHORTS,
+        ),
+        at=result.day,
+        unit="fraction",
+        confidence=result.change_confidence,
+        **known,
+    )
+
+
+def _judge_usual(result: CohortLoss) -> str:
+    if isnan(result.change_low):
+        return (
+            "campaign" if WarningCode.OWN_CAMPAIGN in result.warnings else "few" if result.n_cohorts_before else "none"
+        )
+    return "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "usual"
+
+
+def describe_window(result: WindowLoss | RefusedAnalysis, *, leaving: Leaving) -> Finding:
+    """Return whether the last cohorts together lose more than those of the window's earlier place, most of them the same."""
+    if isinstance(result, RefusedAnalysis):
+        return describe_refusal("churn.window", result)
+    verdict = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "usual"
+    return make_finding(
+        "churn.window",
+        result,
+        status=_judge_change(result.change, result.change_low),
+        sentence=labels.both(
+            f"churn.window.{verdict}",
+            joined=(result.first_day, result.last_day),
+            before=result.before_last_day,
+            left=_left(leaving),
+            loss=result.estimate,
+            n=result.day,
+            cohorts=result.n_cohorts,
+            shared=result.n_shared,
+            change=result.change,
+            low=result.change_low,
+            high=result.change_high,
         ),
         at=result.day,
         estimate=result.change,
@@ -301,9 +349,7 @@ def list_tiles(
         make_tile("net", now, lambda it: {"n": it.net, "joined": it.n_joined, "left": it.n_left}),
         make_tile("loss_7", week, _cohort_facts, n=7),
         make_tile("loss_30", cohort, _cohort_facts, n=day),
-        make_tile("change", cohort, lambda it: {"change": it.change, "low": it.change_low, "high": it.change_high})
-        if not isnan(getattr(cohort, "change_low", nan))
-        else None,
+        make_tile("change", cohort, _change_facts) if not isnan(getattr(cohort, "change_low", nan)) else None,
         make_tile("exits", exits, lambda it: {"n": it.estimate, "low": it.ci_low, "high": it.ci_high}),
         make_tile("attention", groups, lambda it: {"n": it.n_flagged, "groups": len(it.table)}),
     )
@@ -311,6 +357,11 @@ def list_tiles(
 
 def _cohort_facts(result: CohortLoss) -> dict[str, object]:
     return {"loss": result.estimate, "cohort": (result.cohort_first_day, result.cohort_last_day)}
+
+
+def _change_facts(result: CohortLoss) -> dict[str, object]:
+    usual = {"low": result.usual_low - result.before, "high": result.usual_high - result.before}
+    return {"change": result.change, **usual}
 
 
 def _rule(leaving: Leaving, churn: Churn, *, between: BetweenLooks | None = None) -> dict[str, str]:

@@ -1,12 +1,22 @@
-"""Claims beyond the thresholds of the plan file."""
+"""Claims beyond the thresholds of the plan file, and the few that a page judges by itself.
+
+What a page judges by itself is one fixed family: the whole interval of a change must lie on the worse side, at a confidence under which
+a weekly page gives at most two false alarms a year (``tests/simulations/test_alarms.py``). Everything else on a page describes, and
+alarms nobody unless the plan file sets a threshold.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis.reports.order import Threshold
+
+FAMILY = tuple(
+    Threshold(claim=claim, above=0, surely=True) for claim in ("churn.change", "churn.first_week", "churn.window")
+)
+"""What is judged unasked: losses that have surely risen. See :data:`analysis.survival.lately.FAMILY`; other pages judge nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +31,8 @@ class Alert:
         ``above`` or ``below`` what, and how much it is [the claim's unit].
     sentence
         The claim by language.
+    asked
+        Whether the plan file sets this threshold; else the page judges it by itself.
     """
 
     notebook: str
@@ -30,6 +42,7 @@ class Alert:
     bound: float
     estimate: float
     sentence: Mapping[str, str]
+    asked: bool = True
 
 
 def find_alerts(thresholds: Sequence[Threshold], claims: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
@@ -41,6 +54,11 @@ def find_alerts(thresholds: Sequence[Threshold], claims: Iterable[Mapping[str, A
         for claim in told
         if claim["id"] == threshold.claim and _group(claim) == threshold.group and _is_beyond(threshold, claim)
     )
+
+
+def find_alarms(claims: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
+    """Return the alarms of the fixed family: changes that are surely for the worse."""
+    return tuple(replace(alert, asked=False) for alert in find_alerts(FAMILY, claims))
 
 
 def find_unmatched(thresholds: Sequence[Threshold], claims: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.config import Community
-from analysis.reports import render, reuse
+from analysis.reports import render, reuse, series
 from analysis.reports.order import Keep
 from analysis.reports.pages import FAILED
 from analysis.reports.publish import LATEST, STAGING
@@ -73,8 +73,8 @@ def prune(folder: Path, keep: Keep, *, now: dt.datetime) -> list[str]:
 
 
 def write_history(folder: Path, community: Community) -> None:
-    """Write ``history.<locale>.html`` beside the runs, one page per language, with a link to every run that stays."""
-    runs = list_runs(folder)
+    """Write ``history.<locale>.html`` beside the runs, one page per language: a link to every run that stays, and the figures by week."""
+    runs, points = list_runs(folder), series.read_series(folder)
     for locale in labels.LOCALES:
         cards = [_card(run, locale, ZoneInfo(community.timezone)) for run in runs]
         other = next(other for other in labels.LOCALES if other != locale)
@@ -87,8 +87,10 @@ def write_history(folder: Path, community: Community) -> None:
             back=f"{LATEST}/index.{locale}.html",
         )
         title = labels.text("page.history.title", locale)
+        weeks = series.tabulate(points, locale=locale)
         write_atomically(
-            folder / f"history.{locale}.html", render.render_index(cards, locale=locale, frame=frame, title=title)
+            folder / f"history.{locale}.html",
+            render.render_index(cards, locale=locale, frame=frame, title=title, weeks=weeks),
         )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.reports import pages
-from analysis.reports.alerts import find_alerts
+from analysis.reports.alerts import find_alarms, find_alerts
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan
-from analysis.reports.results import iso, versions
+from analysis.reports.results import DEFINITIONS, iso, versions
 
 _TOLD = ("notebook", "status", "cause", "seconds", "as_of_day", "run", "headline", "finding", "key", "unchanged")
 
@@ -27,7 +27,8 @@ def describe_run(plan: Plan, fates: Sequence[Fate], *, run: str, started: dt.dat
     stage
         Where its pages stand, all of them written.
     """
-    alerts = find_alerts(plan.order.thresholds, [claim for fate in fates for claim in fate.results])
+    claims = [claim for fate in fates for claim in fate.results]
+    alerts = (*find_alerts(plan.order.thresholds, claims), *find_alarms(claims))
     return {
         "run": run,
         "key": plan.key,
@@ -39,6 +40,7 @@ def describe_run(plan: Plan, fates: Sequence[Fate], *, run: str, started: dt.dat
         "ended": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "commit": plan.commit,
         "versions": versions(),
+        "definitions": DEFINITIONS,
         "inputs": plan.window.inputs,
         "locales": plan.locales,
         "alerts": [asdict(alert) for alert in alerts],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from analysis import labels
 from analysis.config import read_config
 from analysis.errors import ConfigError
+from analysis.reports.alerts import Alert
 from analysis.reports.order import Hook, Order, read_order
 from analysis.reports.pages import Fate
 from analysis.reports.publish import LATEST
@@ -33,21 +34,52 @@ def find_event(exit_code: int) -> str:
     return {0: "success", 3: "alert"}.get(exit_code, "failure")
 
 
+def find_events(exit_code: int, *, alarmed: bool) -> list[str]:
+    """Return all that is told: how the run ended, and that a page's alarm rings, which by itself changes no exit code."""
+    ended = find_event(exit_code)
+    return [ended, "alert"] if alarmed and ended != "alert" else [ended]
+
+
 def tell(
-    order: Order, *, community: str, locale: str, exit_code: int, fates: Sequence[Fate], folder: Path | None
+    order: Order,
+    *,
+    community: str,
+    locale: str,
+    exit_code: int,
+    fates: Sequence[Fate],
+    folder: Path | None,
+    alarms: Sequence[Alert] = (),
 ) -> list[str]:
     """Call every hook of what happened; return what went wrong with them, without their addresses.
 
     Parameters
     ----------
+    alarms
+        Claims beyond thresholds, and the pages' own alarms: hooks of alerts hear of them whatever the exit code is.
     locale
         The language of the sentence that chats show.
     folder
         The published run, or None.
     """
-    event = find_event(exit_code)
-    hooks: tuple[Hook, ...] = getattr(order.notify, event)
-    summary = {
+    faults = []
+    for event in find_events(exit_code, alarmed=bool(alarms)):
+        hooks: tuple[Hook, ...] = getattr(order.notify, event)
+        summary = _summarise(order, event, community, locale, exit_code, fates, folder, alarms)
+        faults += _call_all(hooks, summary, headlines=_headlines(fates, locale))
+    return faults
+
+
+def _summarise(
+    order: Order,
+    event: str,
+    community: str,
+    locale: str,
+    exit_code: int,
+    fates: Sequence[Fate],
+    folder: Path | None,
+    alarms: Sequence[Alert],
+) -> dict[str, Any]:
+    return {
         "event": event,
         "exit_code": exit_code,
         "community": community,
@@ -55,16 +87,20 @@ def tell(
         "index": str(folder.parent / LATEST / "index.html") if folder else "",
         "recipients": list(order.recipients),
         "notebooks": [{"notebook": fate.notebook, "status": fate.status, "cause": fate.cause} for fate in fates],
+        "alarms": [{"notebook": alarm.notebook, "claim": alarm.claim, "group": alarm.group} for alarm in alarms],
         "text": _say(event, community, locale, fates),
     }
+
+
+def _call_all(hooks: Sequence[Hook], summary: dict[str, Any], *, headlines: dict[str, str]) -> list[str]:
     faults = []
     for hook in hooks:
-        told = summary | ({"headlines": _headlines(fates, locale)} if hook.headlines else {})
+        told = summary | ({"headlines": headlines} if hook.headlines else {})
         try:
             _call(hook, told)
         except (OSError, ValueError, subprocess.SubprocessError) as fault:
             way = hook.command[0] if hook.command else "the webhook"
-            faults.append(f"{event}: {way} could not be told: {type(fault).__name__}")
+            faults.append(f"{summary['event']}: {way} could not be told: {type(fault).__name__}")
     return faults
 
 
@@ -84,6 +120,7 @@ def tell_outcome(outcome: RunOutcome, *, config_path: str | Path, plan_file: str
         exit_code=outcome.exit_code,
         fates=outcome.fates,
         folder=outcome.folder,
+        alarms=outcome.alerts,
     )
 
 

@@ -137,6 +137,9 @@ class Order(_Section):
     schedule: Schedule = Schedule()
     limits: Given = Given()
     thresholds: tuple[Threshold, ...] = ()
+    alarms: bool = Field(
+        False, description="exit with 3 where a page's own family of alarms rings, as where a threshold is crossed"
+    )
     keep: Keep = Keep()
     notify: Notify = Notify()
     recipients: tuple[str, ...] = ()

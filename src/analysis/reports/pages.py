@@ -14,6 +14,7 @@ from analysis import labels
 from analysis.reports import audit, gate, made, render, tables, this_week
 from analysis.reports.actions import FILE as ACTIONS
 from analysis.reports.actions import choose_actions, describe_actions
+from analysis.reports.news import Line
 from analysis.reports.outcomes import Before, Today, find_outcomes
 from analysis.reports.plan import Plan, Task
 
@@ -80,7 +81,16 @@ def page_name(notebook: str, locale: str, *, analyst: bool = False) -> str:
     return f"{notebook}.{'analyst.' if analyst else ''}{locale}.html"
 
 
-def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int, claims: made.Claims = ()) -> None:
+def write_pages(
+    executed: Path,
+    stage: Path,
+    plan: Plan,
+    *,
+    run: str,
+    day: int,
+    claims: made.Claims = (),
+    news: Sequence[Line] = (),
+) -> None:
     """Write both editions of an executed notebook in every language of the run, and its tables; all of it or nothing.
 
     Parameters
@@ -89,6 +99,8 @@ def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int, 
         The run, and the day on which it was made [days since 1970-01-01].
     claims
         What the page claims, as recorded.
+    news
+        What stands over the page.
 
     Raises
     ------
@@ -111,11 +123,19 @@ def write_pages(executed: Path, stage: Path, plan: Plan, *, run: str, day: int, 
         )
         told = made.tell_page(plan, name, locale, run=run, day=day, claims=claims, notebook=notebook)
         html = render.render_page(notebook, locale=locale, frame=frame, made=told, analyst=analyst)
+        html = _announce(html, news, locale)
         gate.check_page(html, name=page, budget=ANALYST_BUDGET if analyst else gate.PAGE_BUDGET)
         written[page] = html.encode()
     for path, content in written.items():
         (stage / path).parent.mkdir(exist_ok=True)
         (stage / path).write_bytes(content)
+
+
+def _announce(html: str, news: Sequence[Line], locale: str) -> str:
+    """Return a page with its news over it, in the tone of the first; a name that tells somebody is no news."""
+    told = [line for line in news if not gate.names_somebody(line.text[locale])]
+    text = (" " if locale == "en" else "").join(line.text[locale] for line in told)
+    return render.mark_page(html, text, tone=told[0].tone) if told else html
 
 
 def _links(notebook: str, shown: Sequence[tables.TableFile], locale: str, *, analyst: bool) -> list[tuple[str, str]]:
@@ -188,7 +208,15 @@ def titles(task: Task, plan: Plan) -> dict[str, str]:
 
 
 def write_indexes(
-    fates: Sequence[Fate], stage: Path, plan: Plan, *, today: Today, before: Sequence[Before], run: str, day: int
+    fates: Sequence[Fate],
+    stage: Path,
+    plan: Plan,
+    *,
+    today: Today,
+    before: Sequence[Before],
+    run: str,
+    day: int,
+    news: Sequence[Line] = (),
 ) -> None:
     """Write this week's page: one per language, the community's own as ``index.html``, and its actions as a table."""
     to_do = choose_actions(today.claims)
@@ -208,7 +236,8 @@ def write_indexes(
         told = [action | {"again": said} for action, said in zip(told, again, strict=True)]
         box = made.tell_index(plan, locale, run=run, day=day)
         then = this_week.describe_outcomes(became, locale=locale)
-        html = render.render_index(cards, locale=locale, frame=frame, made=box, actions=told, became=then)
+        lines = [(line.tone, line.text[locale]) for line in news if not gate.names_somebody(line.text[locale])]
+        html = render.render_index(cards, locale=locale, frame=frame, made=box, actions=told, became=then, news=lines)
         gate.check_page(html, name=f"index.{locale}.html")
         (stage / f"index.{locale}.html").write_text(html, "utf-8")
     own = plan.community.locale if plan.community.locale in plan.locales else plan.locales[0]

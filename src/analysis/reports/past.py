@@ -95,7 +95,7 @@ def compare(before: Run, after: Run) -> list[Change]:
             before=old.get("estimate"),
             after=new.get("estimate"),
             statuses=(str(old.get("status", "")), str(new.get("status", ""))),
-            reason=_other_definitions(before, after, key[0]) if old and new else "",
+            reason=_other_definitions(before, after, old, new) if old and new else "",
         )
         if not _same(change.before, change.after) or change.statuses[0] != change.statuses[1]:
             changes.append(change)
@@ -122,14 +122,31 @@ def _explain_one(run: Run, key: Key, claim: dict[str, Any]) -> list[tuple[str, s
     return [(name, value) for name, value in rows if value]
 
 
-def _other_definitions(before: Run, after: Run, page: str) -> str:
+def _other_definitions(before: Run, after: Run, claim: dict[str, Any], other: dict[str, Any]) -> str:
+    """Return what differs in the meaning of a claim between two runs; "" where it means the same, or has no estimate in one."""
+    signs = [one.get("definition") for one in (claim, other)]
+    if all(signs) and (signs[0] == signs[1] or None in (claim.get("estimate"), other.get("estimate"))):
+        return ""
+    told = _differences(before, after, str(claim["notebook"]))
+    if claim.get("method") != other.get("method"):
+        told.append(f"method {claim.get('method')} → {other.get('method')}")
+    versions = [run.manifest.get("definitions") for run in (before, after)]
+    if versions[0] != versions[1]:
+        told.append("the definitions of this package")
+    return "; ".join(told) or ("its definition" if all(signs) else "")
+
+
+def _differences(before: Run, after: Run, page: str) -> list[str]:
+    """Return the parameters and rules that differ, each in words."""
     old, new = before.record_of(page).get("parameters", {}), after.record_of(page).get("parameters", {})
     names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
     told = [
-        f"{name} {old.get(name)} → {new.get(name)}" for name in names if name not in ("as_of", "community", "locale")
+        f"{name} {old.get(name)} → {new.get(name)}"
+        for name in names
+        if name not in ("as_of", "community", "locale", "seed", "out_dir")
     ]
     rules = [run.manifest.get("configuration", {}).get("churn") for run in (before, after)]
-    return "; ".join([*told, *(["the settings' churn rules differ"] if rules[0] != rules[1] else [])])
+    return [*told, *(["the settings' churn rules differ"] if rules[0] != rules[1] else [])]
 
 
 def _with_interval(claim: dict[str, Any]) -> str:

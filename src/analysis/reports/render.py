@@ -92,7 +92,7 @@ def render_page(
     return str(html)
 
 
-def render_index(
+def render_index(  # noqa: PLR0913 - one for each part of the page
     cards: Sequence[Mapping[str, str]],
     *,
     locale: str,
@@ -101,6 +101,8 @@ def render_index(
     title: str = "",
     actions: Sequence[Mapping[str, str]] | None = None,
     became: Mapping[str, Any] | None = None,
+    news: Sequence[tuple[str, str]] = (),
+    weeks: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page that opens first.
 
@@ -114,6 +116,10 @@ def render_index(
         What to do: what, why, who, by when, expected gain and link; empty says that there is nothing, None says nothing.
     became
         What came of earlier actions: ``title``, ``proof`` (what it does not show) and ``outcomes``, of each what, verdict, status and why.
+    news
+        What changed: lines, each with its tone.
+    weeks
+        Figures week by week, see :func:`analysis.reports.series.tabulate`.
     """
     import jinja2
 
@@ -122,7 +128,8 @@ def render_index(
     to_do = {} if actions is None else {"actions": [_readable(action) for action in actions]}
     said = {} if became is None else {"became": {**became, "outcomes": [_readable(one) for one in became["outcomes"]]}}
     cards = [_readable(card) for card in cards]
-    return environment.get_template("contents.html.j2").render(page=page | {"cards": cards} | to_do | said)
+    told = {"news": [(tone, HIDDEN.sub("", text)) for tone, text in news], "weeks": weeks}
+    return environment.get_template("contents.html.j2").render(page=page | {"cards": cards} | to_do | said | told)
 
 
 def _readable(texts: Mapping[str, str]) -> dict[str, str]:
@@ -136,9 +143,10 @@ def warm_up() -> None:
     _markdown()
 
 
-def mark_page(html: str, text: str) -> str:
-    """Return a page with a banner under its head, in place of any that it had."""
-    banner = f'<p class="banner" role="status">{escape(text)}</p>' if text else ""
+def mark_page(html: str, text: str, *, tone: str = "") -> str:
+    """Return a page with a banner under its head, in place of any that it had: ``alarm``, ``good`` or ``calm`` in tone."""
+    kind = " ".join(filter(None, ("banner", tone)))
+    banner = f'<p class="{kind}" role="status">{escape(HIDDEN.sub("", text))}</p>' if text else ""
     return _BANNER.sub(lambda _: f"<!--banner-->{banner}<!--/banner-->", html, count=1)
 
 

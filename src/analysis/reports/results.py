@@ -7,6 +7,7 @@ the notebook came to its end: no exit code says so (``sys.exit(0)`` in a cell is
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import math
 import os
@@ -40,7 +41,12 @@ CLAIM = (
     "warnings",
     "sentence",
 )
-"""What a finding must carry to be recorded; the notebook's name joins them, and its ``details`` where it has any."""
+"""What a finding must carry to be recorded; the notebook's name and the sign of its definition join them, and its ``details`` where
+it has any."""
+
+DEFINITIONS = 1
+"""Raise it when a claim comes to mean something else though its method, its page's parameters and the settings keep their names: a
+formula, a rule of counting. Runs from before are then not compared with runs from after, until ``community restate``."""
 
 PACKAGES = ("community-analysis", "pandas", "numpy", "scipy", "duckdb", "narwhals", "lifelines", "matplotlib")
 """The packages that a number depends on."""
@@ -50,7 +56,9 @@ class ResultError(AnalysisError):
     """Claims that cannot be recorded as they stand."""
 
 
-def record(findings: Iterable[Any], *, notebook: str, out_dir: str) -> list[dict[str, Any]] | None:
+def record(
+    findings: Iterable[Any], *, notebook: str, out_dir: str, defined: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]] | None:
     """Write what a notebook claims to ``<out_dir>/<notebook>.results.json``, one record per claim.
 
     Parameters
@@ -62,13 +70,16 @@ def record(findings: Iterable[Any], *, notebook: str, out_dir: str) -> list[dict
     out_dir
         The run's folder, from the working folder; ``""`` writes nothing and returns the records, for
         people who look at a notebook in JupyterLab.
+    defined
+        What the claims of this page mean: the rules of leaving, days, whatever would make another number of the same data. Not the
+        day of the data, the seed or the language. See :func:`sign_definition`.
 
     Raises
     ------
     ResultError
         An attribute is missing, or two claims say the same thing of the same group and time.
     """
-    records = [_to_record(finding, notebook) for finding in findings]
+    records = [_to_record(finding, notebook, defined or {}) for finding in findings]
     _refuse_duplicates(records)
     if not out_dir:
         return records
@@ -131,14 +142,24 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _to_record(finding: Any, notebook: str) -> dict[str, Any]:
+def sign_definition(claim: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
+    """Return a short sign of what a claim means: only claims of one sign may be held side by side.
+
+    It covers the claim's name, unit and method, what the page says defines it, and :data:`DEFINITIONS`.
+    """
+    told = {name: claim[name] for name in ("id", "unit", "method")}
+    content = {"claim": told, "defined": dict(defined), "version": DEFINITIONS}
+    return hashlib.sha256(dump(content).encode()).hexdigest()[:8]
+
+
+def _to_record(finding: Any, notebook: str, defined: Mapping[str, Any]) -> dict[str, Any]:
     missing = [name for name in CLAIM if not hasattr(finding, name)]
     if missing:
         raise ResultError(f"{notebook}: a finding lacks {', '.join(missing)}. Make findings by the findings module.")
     claim = {name: getattr(finding, name) for name in CLAIM}
     if details := getattr(finding, "details", {}):
         claim["details"] = details
-    plain: dict[str, Any] = _plain({**claim, "notebook": notebook})
+    plain: dict[str, Any] = _plain({**claim, "notebook": notebook, "definition": sign_definition(claim, defined)})
     return plain
 
 

@@ -26,6 +26,15 @@ def read_manifest(folder: Path | None) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
+def read_results(folder: Path | None) -> list[dict[str, Any]]:
+    """Return the claims of a run; none where there is none, or none that can be read."""
+    try:
+        claims = json.loads((folder / "results.json").read_text("utf-8")) if folder else []
+    except (OSError, ValueError):
+        claims = []
+    return claims if isinstance(claims, list) else []
+
+
 def find_unchanged(plan: Plan, before: Path | None) -> Standing:
     """Return the records of the tasks whose pages would come out as they stand.
 

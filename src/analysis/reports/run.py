@@ -13,7 +13,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,13 +23,16 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import given, history, listing, pages, publish, render, reopen, reuse, shared
-from analysis.reports.alerts import Alert, find_alerts, find_unmatched
+from analysis.reports import given, history, listing, pages, publish, render, reopen, reuse, series, shared
+from analysis.reports.alerts import Alert, find_alarms, find_alerts, find_unmatched
 from analysis.reports.before import describe_today, read_before
 from analysis.reports.manifest import describe_run
+from analysis.reports.news import describe_index, describe_page
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
+from analysis.reports.restate import find_late
 from analysis.reports.results import dump, iso, write_atomically
+from analysis.reports.series import Revision
 from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook, sweep
 
 _SETS = ".sets"  # where pages of further parameter sets write, apart from the notebook's own
@@ -43,7 +46,8 @@ class RunOutcome:
     ----------
     exit_code
         0 all published; 1 some notebook failed, the others are published; 2 nothing could start, nothing
-        was touched; 3 all published, and a claim lies beyond a threshold of the plan file.
+        was touched; 3 all published, and a claim lies beyond a threshold of the plan file, or, with ``alarms: true`` in it, a
+        page's own alarm rings.
     folder
         The published run, or None.
     fates
@@ -53,7 +57,7 @@ class RunOutcome:
     unchanged
         Whether nothing had changed, so that nothing was run or published.
     alerts
-        Claims beyond thresholds of the plan file.
+        Claims beyond thresholds of the plan file, and the pages' own alarms.
     unmatched
         Claims that its thresholds name and nobody made.
     """
@@ -174,22 +178,35 @@ def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) 
     sweep(run.owner)
     faults = _find_faults(run)
     fates = [_refuse(run, task, fault) for task, fault in faults]
-    with closing(_execute(run, apart_from=[task for task, _ in faults], jobs=jobs, progress=progress)) as ended:
+    apart_from = [task for task, _ in faults]
+    with (
+        ThreadPoolExecutor(1) as aside,
+        closing(_execute(run, apart_from=apart_from, jobs=jobs, progress=progress)) as ended,
+    ):
+        late = aside.submit(find_late, run.plan, run.before, folder)
         fates += [_finish(run, task, job, verdict) for task, job, verdict in ended]
     fates += _take_over(run) + _keep_others(run)
     order = [task.name for task in (*run.plan.tasks, *run.plan.others)]
     fates.sort(key=lambda fate: order.index(fate.notebook))
     shutil.rmtree(run.stage / _SETS, ignore_errors=True)
-    _write_documents(run, fates)
+    _write_documents(run, fates, late.result())
     finished = publish.publish(run.stage, folder, run=run.id)
-    _tidy(run, folder)
+    _tidy(run, folder, fates)
     return _judge(run.plan, tuple(fates), folder=finished)
 
 
-def _tidy(run: _Run, folder: Path) -> None:
+def _follow(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
+    """Add what the renewed page tells to the series of the figures that are followed."""
+    claims = [claim for fate in fates if fate.status == "published" and not fate.unchanged for claim in fate.results]
+    if told := series.take_points(claims, as_of=iso(run.plan.window.as_of_day), run=run.id):
+        series.write_series(folder, series.extend(series.read_series(folder), told))
+
+
+def _tidy(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
     """Do what follows a publication; that it cannot be done is no reason to call the run failed."""
     with suppress(OSError):
         run.plan.fingerprints.save()
+        _follow(run, folder, fates)
         history.prune(folder, run.plan.order.keep, now=run.started)
         reopen.prune(folder, run.plan.order.keep, now=run.started)
         history.write_history(folder, run.plan.community)
@@ -197,10 +214,11 @@ def _tidy(run: _Run, folder: Path) -> None:
 
 def _judge(plan: Plan, fates: tuple[Fate, ...], *, folder: Path, unchanged: bool = False) -> RunOutcome:
     claims = [claim for fate in fates for claim in fate.results]
-    alerts = find_alerts(plan.order.thresholds, claims)
+    alerts = _list_alerts(plan, claims)
+    rings = any(alert.asked or plan.order.alarms for alert in alerts)
     failed = any(fate.failed for fate in fates)
     return RunOutcome(
-        exit_code=1 if failed else 3 if alerts else 0,
+        exit_code=1 if failed else 3 if rings else 0,
         folder=folder,
         fates=fates,
         unchanged=unchanged,
@@ -219,6 +237,10 @@ def _find_faults(run: _Run) -> list[tuple[Task, str]]:
 def _refuse(run: _Run, task: Task, fault: str) -> Fate:
     """Let a page stand as it was, or say what to mend; no kernel is started for it."""
     return pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day, cause=pages.INPUT, reason=fault)
+
+
+def _list_alerts(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> tuple[Alert, ...]:
+    return (*find_alerts(plan.order.thresholds, claims), *find_alarms(claims))
 
 
 def _execute(
@@ -288,7 +310,8 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
     if verdict.ok:
         try:
             results = _collect(run, task, job)
-            pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day, claims=results)
+            told = describe_page(results, _list_alerts(run.plan, results))
+            pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day, claims=results, news=told)
             if not task.values.get(listing.ASKED_BY):
                 listing.remove_lists(run.stage, task.name)
             return _published(run, task, verdict, results)
@@ -346,7 +369,7 @@ def _published(run: _Run, task: Task, verdict: Verdict, results: list[dict[str, 
     )
 
 
-def _write_documents(run: _Run, fates: Sequence[Fate]) -> None:
+def _write_documents(run: _Run, fates: Sequence[Fate], late: Sequence[Revision]) -> None:
     """Write what belongs to the run as a whole: merged results, index, manifest."""
     claims = [claim for fate in fates for claim in fate.results]
     shared.write_results(run.stage, claims)
@@ -354,8 +377,11 @@ def _write_documents(run: _Run, fates: Sequence[Fate]) -> None:
         own.rename(run.stage / "notebooks" / own.name)
     before = read_before(run.stage.parent, as_of_day=run.plan.window.as_of_day)
     today = describe_today(run.plan, fates)
-    pages.write_indexes(fates, run.stage, run.plan, today=today, before=before, run=run.id, day=run.day)
-    told = describe_run(run.plan, fates, run=run.id, started=run.started, stage=run.stage)
+    revisions = [series.share_revision(one, min_cell=run.plan.community.min_cell) for one in late]
+    known, alerts = reuse.read_results(run.before), _list_alerts(run.plan, today.claims)
+    news = describe_index(today.claims, alerts, revisions=revisions, before=known)
+    pages.write_indexes(fates, run.stage, run.plan, today=today, before=before, run=run.id, day=run.day, news=news)
+    told = describe_run(run.plan, fates, run=run.id, started=run.started, stage=run.stage) | {"revisions": revisions}
     write_atomically(run.stage / pages.MANIFEST, dump(told))
 
 

@@ -42,7 +42,7 @@ FINDING = """answer = Finding(
 
 ANSWER = "plots.show_headline(answer, locale=locale)"
 
-RECORD = 'results.record([answer], notebook="NAME", out_dir=out_dir)'
+RECORD = 'results.record([answer], notebook="NAME", out_dir=out_dir, defined={"recent_days": recent_days})'
 
 _GUIDE = """Change these cells: the question above, what is read, what is claimed. A figure for readers goes through
 `plots.show_figure`, which asks for words beside the picture; a table through `plots.show_table`. Cells tagged `analyst` appear in

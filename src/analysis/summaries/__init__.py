@@ -15,7 +15,7 @@ from analysis.summaries.assignments import (
 )
 from analysis.summaries.awards import AwardCounts, count_award, find_award
 from analysis.summaries.calendar import Period, Run, add_cohort, find_campaigns, find_cut, find_holidays
-from analysis.summaries.churn import ChurnCounts, count_churn, find_known_day
+from analysis.summaries.churn import ChurnCounts, count_churn, count_joining, find_known_day
 from analysis.summaries.costs import count_costs, count_members_with_costs, count_with_costs, find_costs
 from analysis.summaries.counts import (
     add_early_activity,
@@ -85,6 +85,7 @@ __all__ = [
     "count_exits",
     "count_heavy",
     "count_invited",
+    "count_joining",
     "count_kept",
     "count_landmark",
     "count_landmarks",

@@ -12,6 +12,7 @@ from analysis.survival.cox import Cox, estimate_cox, project_cox, score_rows
 from analysis.survival.groups import GroupWatch, watch_groups
 from analysis.survival.immortal import ImmortalTime, show_immortal_time
 from analysis.survival.interval import IntervalCurve, estimate_between_looks
+from analysis.survival.lately import Judged, judge_newest, judge_windows
 from analysis.survival.levels import (
     LevelComparison,
     answered,
@@ -62,6 +63,7 @@ from analysis.survival.validation import (
     validate_predictions,
 )
 from analysis.survival.visits import Alive, Visits, estimate_alive, estimate_alive_share, expect_visits, fit_visits
+from analysis.survival.windows import WindowLoss, compare_windows
 
 __all__ = [
     "MILESTONES",
@@ -82,6 +84,7 @@ __all__ = [
     "ImmortalTime",
     "Incidence",
     "IntervalCurve",
+    "Judged",
     "LevelComparison",
     "Now",
     "ProjectedRisk",
@@ -100,6 +103,7 @@ __all__ = [
     "Turnbull",
     "Validation",
     "Visits",
+    "WindowLoss",
     "answered",
     "check_proportional",
     "check_shape",
@@ -107,6 +111,7 @@ __all__ = [
     "compare_aft",
     "compare_groupings",
     "compare_levels",
+    "compare_windows",
     "count_now",
     "estimate_aft",
     "estimate_aft_median",
@@ -134,6 +139,8 @@ __all__ = [
     "fit_retention",
     "fit_visits",
     "gather",
+    "judge_newest",
+    "judge_windows",
     "last_day_of",
     "measure_brier",
     "measure_calibration",

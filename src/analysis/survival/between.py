@@ -149,6 +149,17 @@ def fit_levels(counts: pd.DataFrame, *, by: str, cluster: str = "", confidence: 
     return LookLevels(by=by, looks=looks, own=own, others=others, confidence=confidence, method=name_method(cluster))
 
 
+def estimate_losses(counts: pd.DataFrame, *, by: str, day: int) -> pd.DataFrame:
+    """Return the loss by ``day`` of each level that has one, members taken as independent: ``by``, ``loss``, ``std_error``."""
+    rows = []
+    for level, looks in each_level(counts, by=(by,), origin_day=JOINING_DAY):
+        fit = attempt(fit_looks, looks)
+        if isinstance(fit, Fit):
+            loss, slope = _read_loss(fit, day=day)
+            rows.append({by: level[by], "loss": loss, "std_error": float(np.sqrt(slope @ fit.covariance @ slope))})
+    return pd.DataFrame(rows, columns=[by, "loss", "std_error"])
+
+
 def _fit_others(looks: Mapping[Any, Looks], level: Any, by: str) -> Fit:
     others = [part for name, part in looks.items() if name != level]
     if not others:

@@ -1,4 +1,4 @@
-"""Join cohorts: the newest against those before it, and the retention triangle."""
+"""Join cohorts: the newest against those before it, one moving window against another, and the retention triangle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from analysis import curves
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.survival.between import fit_levels
+from analysis.survival.between import estimate_losses, fit_levels
+from analysis.survival.lately import CONFIDENCE, Judged, judge_newest
 from analysis.survival.looks import find_median
 from analysis.survival.rules import (
     FEW_EVENTS,
@@ -28,7 +29,10 @@ from analysis.survival.rules import (
 class CohortLoss:
     """Loss by ``day`` of the newest complete cohort (``estimate``), of those before it, and the change.
 
-    Cohorts are named by the days since 1970-01-01 of their first and last day.
+    Cohorts are named by the days since 1970-01-01 of their first and last day. Between ``usual_low`` and ``usual_high`` lies a cohort
+    of this size that is of a kind with those before, see :func:`analysis.survival.lately.judge_newest`; the interval of the change is
+    the distance to these bounds, at ``change_confidence``. Both are nan where too few cohorts tell, or where the newest joined during
+    a campaign of our own.
     """
 
     day: int
@@ -50,6 +54,9 @@ class CohortLoss:
     confidence: float
     method: str
     warnings: tuple[WarningCode, ...]
+    usual_low: float = np.nan
+    usual_high: float = np.nan
+    change_confidence: float = CONFIDENCE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,12 +94,12 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
     if "left_by_days" in counts:
         return _estimate_between(counts, rules=rules, n_before=n_before)
     sizes = count_members(counts, "cohort_day")
-    newest, before = _choose(_count_watched(counts), rules=rules, n_before=n_before)
+    newest, before = _choose(counts, rules=rules, n_before=n_before)
     chosen = counts[counts["cohort_day"].isin([newest, *before])]
     chosen = chosen.assign(age=np.where(chosen["cohort_day"] == newest, "newest", "before"))
     curve = curves.estimate_survival(chosen, by=("age",), cluster=rules.cluster, confidence=rules.confidence)
     at = 1 - curves.estimate_at(curve, days=(rules.day,)).set_index("age").reindex(["newest", "before"])
-    change = _change(chosen, rules=rules) if before else _NO_CHANGE
+    usual = judge(counts, newest=newest, before=before, rules=rules)
     own = counts[counts["cohort_day"] == newest]
     n_before = int(sizes[before].sum())
     low, high = bound_loss(*at.loc["newest", ["survival", "ci_high", "ci_low"]], n=sizes[newest], rules=rules)
@@ -108,10 +115,7 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
         before_low=before_low,
         before_high=before_high,
         n_cohorts_before=len(before),
-        change=change["difference"],
-        change_low=change["ci_low"],
-        change_high=change["ci_high"],
-        p_value=change["p_value"],
+        **_read_change(usual, loss=at.at["newest", "survival"], before=at.at["before", "survival"]),
         n=int(sizes[newest]),
         n_events=int(own["n_events"].sum()),
         confidence=rules.confidence,
@@ -120,22 +124,75 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
     )
 
 
-def _choose(watched: pd.Series, *, rules: Rules, n_before: int) -> tuple[int, list[int]]:
-    """Return the newest cohort that is complete and large enough, and those before it."""
+def list_complete(counts: pd.DataFrame, *, rules: Rules) -> list[int]:
+    """Return the cohorts that are old enough and large enough, the newest last.
+
+    Raises
+    ------
+    RefusedAnalysis
+        There is none.
+    """
+    watched = _count_seen_soon(counts) if "left_by_days" in counts else _count_watched(counts)
     complete = [
-        first
+        int(first)
         for first, n in watched.items()
         if n >= rules.min_cell and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
     ]
     if not complete:
         raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": rules.day, "min_cell": rules.min_cell})
-    return complete[-1], [first for first in complete[:-1] if first not in rules.campaigns][-n_before:]
+    return complete
+
+
+def estimate_cohorts(counts: pd.DataFrame, cohorts: Sequence[int], *, day: int) -> pd.DataFrame:
+    """Return what each cohort had lost by ``day``, and how many members tell: ``cohort_day, loss, n``.
+
+    ``n`` is how many fully watched members would tell as much; where all were watched, all of them. A cohort that was not watched so
+    long, or of which too few leavings were seen, is not there.
+    """
+    own = counts[counts["cohort_day"].isin(cohorts)]
+    if "left_by_days" in counts:
+        table = estimate_losses(own, by="cohort_day", day=day)
+        sizes = own.groupby("cohort_day")["n"].sum()
+    else:
+        curve = curves.estimate_survival(own, by=("cohort_day",))
+        table = curves.estimate_at(curve, days=(day,)).assign(loss=lambda rows: 1 - rows["survival"])
+        sizes = count_members(own, "cohort_day")
+    table = table.dropna(subset=["loss"]).reset_index(drop=True)
+    sizes = table["cohort_day"].map(sizes).astype(float)
+    told = table["loss"] * (1 - table["loss"]) / table["std_error"].where(table["std_error"] > 0) ** 2
+    return table.assign(n=told.fillna(sizes).clip(upper=sizes))[["cohort_day", "loss", "n"]]
+
+
+def judge(counts: pd.DataFrame, *, newest: int, before: Sequence[int], rules: Rules) -> Judged:
+    """Return what would be usual for the newest cohort; nothing for one of our own campaigns, whose newcomers differ."""
+    losses = estimate_cohorts(counts, [newest, *before], day=rules.day).set_index("cohort_day")
+    if newest not in losses.index or newest in rules.campaigns:
+        return Judged()
+    own = losses.loc[newest]
+    return judge_newest(losses.drop(newest), loss=float(own["loss"]), n=float(own["n"]))
+
+
+def _read_change(usual: Judged, *, loss: float, before: float) -> dict[str, float]:
+    return {
+        "change": loss - before,
+        "change_low": loss - usual.usual_high,
+        "change_high": loss - usual.usual_low,
+        "p_value": usual.p_value,
+        "usual_low": usual.usual_low,
+        "usual_high": usual.usual_high,
+    }
+
+
+def _choose(counts: pd.DataFrame, *, rules: Rules, n_before: int) -> tuple[int, list[int]]:
+    """Return the newest cohort that is complete and large enough, and those before it."""
+    *earlier, newest = list_complete(counts, rules=rules)
+    return newest, [first for first in earlier if first not in rules.campaigns][-n_before:]
 
 
 def _estimate_between(counts: pd.DataFrame, *, rules: Rules, n_before: int) -> CohortLoss:
     """Compare cohorts by curves between looks, one of the newest and one of those before."""
     sizes = counts.groupby("cohort_day")["n"].sum()
-    newest, before = _choose(_count_seen_soon(counts), rules=rules, n_before=n_before)
+    newest, before = _choose(counts, rules=rules, n_before=n_before)
     chosen = counts[counts["cohort_day"].isin([newest, *before])]
     chosen = chosen.assign(age=np.where(chosen["cohort_day"] == newest, "newest", "before"))
     levels = fit_levels(chosen, by="age", cluster=rules.cluster, confidence=rules.confidence)
@@ -155,10 +212,9 @@ def _estimate_between(counts: pd.DataFrame, *, rules: Rules, n_before: int) -> C
         before_low=at.at["before", "loss_low"],
         before_high=at.at["before", "loss_high"],
         n_cohorts_before=len(before) if at.at["before", "loss"] >= 0 else 0,
-        change=own["difference"],
-        change_low=own["ci_low"],
-        change_high=own["ci_high"],
-        p_value=own["p_value"],
+        **_read_change(
+            judge(counts, newest=newest, before=before, rules=rules), loss=own["loss"], before=at.at["before", "loss"]
+        ),
         n=int(sizes[newest]),
         n_events=int(own["n_events"]),
         confidence=rules.confidence,
@@ -245,13 +301,3 @@ def _count_watched(counts: pd.DataFrame) -> pd.Series:
     sizes = count_members(counts, "cohort_day")
     watched = sizes - counts["n_entered"].groupby(counts["cohort_day"]).sum()
     return watched.where(watched >= WATCHED_LEAST * sizes, 0)
-
-
-_NO_CHANGE = pd.Series(np.nan, index=["difference", "ci_low", "ci_high", "p_value"])
-
-
-def _change(chosen: pd.DataFrame, *, rules: Rules) -> pd.Series:
-    compared = curves.compare_at(
-        chosen, by="age", day=rules.day, cluster=rules.cluster, reference="before", confidence=rules.confidence
-    )
-    return compared.set_index("age").loc["newest"]

@@ -1,0 +1,152 @@
+"""The figures week by week: what stands, what was revised, where definitions change; and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from analysis import labels
+from analysis.config import read_config
+from analysis.reports import alerts, news, restate, series
+
+DAYS = ("2026-06-07", "2026-06-14", "2026-06-21")
+
+
+def point(
+    day: str, estimate: float, *, claim: str = "churn.cohort", definition: str = "aa", **more: object
+) -> series.Point:
+    numbers = {"at": 30, "ci_low": None, "ci_high": None, "n": 100, "n_events": 40}
+    return {"as_of": day, "claim": claim, "run": "r", "estimate": estimate, "definition": definition} | numbers | more
+
+
+def judged(claim: str, low: float, high: float, *, page: str = series.PAGE, **more: object) -> dict:
+    sentence = {"en": "Worse.", "zh": "变差。"}
+    numbers = {"estimate": (low + high) / 2, "ci_low": low, "ci_high": high, "definition": "aa", "group": ""}
+    return {"id": claim, "notebook": page, "sentence": sentence} | numbers | more
+
+
+def test_only_what_is_followed_and_was_answered_becomes_a_point() -> None:
+    claims = [judged("churn.cohort", 0.3, 0.5), judged("churn.change", 0.0, 0.0, estimate=None)]
+    claims += [judged("churn.groups", 1, 3), judged("churn.cohort", 0.1, 0.2, page="01_churn_survival-strict")]
+    (only,) = series.take_points(claims, as_of=DAYS[0], run="r")
+    assert (only["claim"], only["estimate"], only["as_of"], only["run"]) == ("churn.cohort", 0.4, DAYS[0], "r")
+
+
+def test_a_series_is_its_owners_and_a_damaged_one_is_none(tmp_path: Path) -> None:
+    points = [point(DAYS[1], 0.4), point(DAYS[0], 0.3), point(DAYS[0], 0.1, claim="churn.window")]
+    series.write_series(tmp_path, points)
+    assert [(one["as_of"], one["claim"]) for one in series.read_series(tmp_path)] == [
+        (DAYS[0], "churn.cohort"), (DAYS[0], "churn.window"), (DAYS[1], "churn.cohort"),
+    ]  # fmt: skip
+    assert stat.S_IMODE((tmp_path / series.FILE).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [series.FILE]
+    for damage in ('{"points": [{"as_of"', '{"points": 3}', "[]", '{"points": [{"as_of": "x"}]}'):
+        (tmp_path / series.FILE).write_text(damage, "utf-8")
+        assert series.read_series(tmp_path) == []
+
+
+def test_a_point_told_again_keeps_what_it_first_said_under_one_definition_only() -> None:
+    """0.30, then 0.33 and 0.35: it was 0.30. Under another definition it was nothing that may stand beside it."""
+    told = series.extend([point(DAYS[0], 0.30)], [point(DAYS[0], 0.33)])
+    told = series.extend(told, [point(DAYS[0], 0.35), point(DAYS[1], 0.4)])
+    assert [(one["estimate"], one.get("was")) for one in told] == [(0.35, 0.30), (0.4, None)]
+    (other,) = series.extend([point(DAYS[0], 0.30)], [point(DAYS[0], 0.5, definition="bb")])
+    assert "was" not in other
+    (same,) = series.extend([point(DAYS[0], 0.30)], [point(DAYS[0], 0.30)])
+    assert "was" not in same
+
+
+def test_late_rows_are_counted_and_few_of_them_tell_nothing() -> None:
+    """12 members and 9 leavings more than then: 21, told as 20. Where 5 came late, neither figure is told."""
+    told = [point(DAYS[0], 0.40), point(DAYS[0], 0.20, claim="churn.survival", n=900, n_events=300)]
+    now = [point(DAYS[0], 0.44, n=112, n_events=49), point(DAYS[0], 0.204, claim="churn.survival", n=921, n_events=302)]
+    (revised,) = series.find_revisions(told, now)
+    assert (revised.claim, revised.was, revised.now, revised.n_late) == ("churn.cohort", 0.40, 0.44, 21)
+    shared = series.share_revision(revised, min_cell=10)
+    assert (shared["was"], shared["now"], shared["n_late"]) == (0.4, 0.44, 20)
+    few = series.find_revisions(told, [point(DAYS[0], 0.44, n=103, n_events=42)])
+    assert series.share_revision(few[0], min_cell=10) == {
+        "claim": "churn.cohort", "as_of": DAYS[0], "n_late": None, "was": None, "now": None,
+    }  # fmt: skip
+    assert series.find_revisions(told, [point(DAYS[0], 0.9, definition="bb", n=500)]) == ()
+
+
+def test_a_break_stands_where_a_figure_comes_to_mean_something_else() -> None:
+    points = [point(DAYS[0], 0.3), point(DAYS[1], 0.3, definition="bb"), point(DAYS[2], 0.3, definition="bb")]
+    assert series.find_breaks(points) == {DAYS[1]}
+    assert series.find_breaks([*points[1:], point(DAYS[0], 0.1, claim="churn.window")]) == set()
+    for locale, words in (("en", "Definitions changed"), ("zh", "定义有变")):
+        rows = series.tabulate(points, locale=locale)["rows"]
+        assert [words in row["break"] for row in rows] == [False, True, False]
+
+
+def test_the_table_says_how_it_was_judged_and_what_it_was() -> None:
+    points = [point(DAYS[0], 0.4, was=0.3), point(DAYS[0], 0.1, claim="churn.change", ci_low=0.02, ci_high=0.2)]
+    (row,) = series.tabulate(points, locale="en")["rows"]
+    assert row["cells"] == ["40 (was 30)", "worse", "–", "–"]
+    assert series.tabulate([], locale="en") is None
+
+
+def test_only_what_is_surely_worse_alarms_and_only_of_the_family() -> None:
+    claims = [
+        judged("churn.change", 0.01, 0.2),
+        judged("churn.first_week", -0.01, 0.2),
+        judged("churn.window", -0.2, -0.1),
+    ]
+    claims += [judged("churn.difference", 0.1, 0.2), judged("churn.window", 0, 0, ci_low=None, ci_high=None, group="x")]
+    (alarm,) = alerts.find_alarms(claims)
+    assert (alarm.claim, alarm.asked, alarm.bound) == ("churn.change", False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tone", "words"),
+    [
+        (0.01, 0.2, "alarm", "Surely worse"),
+        (-0.2, -0.1, "good", "Surely better"),
+        (-0.1, 0.1, "calm", "Nothing is surely"),
+    ],
+)
+def test_a_page_says_in_one_line_what_changed(low: float, high: float, tone: str, words: str) -> None:
+    claims = [judged("churn.change", low, high), judged("churn.groups", 1, 2)]
+    (line,) = news.describe_page(claims, alerts.find_alarms(claims))
+    assert line.tone == tone
+    assert words in line.text["en"]
+    assert line.text["zh"] != line.text["en"]
+    assert news.describe_page([judged("churn.groups", 1, 2)], ()) == ()
+
+
+def test_revisions_and_new_definitions_are_told_and_alarm_nobody() -> None:
+    claims = [judged("churn.change", -0.1, 0.1), judged("churn.groups", 1, 2, definition="bb")]
+    before = [judged("churn.change", 0.1, 0.2), judged("churn.groups", 1, 2)]
+    revised = {"claim": "churn.cohort", "as_of": DAYS[0], "was": 0.4, "now": 0.44, "n_late": 20}
+    few = {"claim": "churn.window", "as_of": DAYS[0], "was": None, "now": None, "n_late": None}
+    lines = news.describe_index(claims, (), revisions=[revised, few], before=before)
+    assert {line.tone for line in lines} == {"calm"}
+    told = " ".join(line.text["en"] for line in lines)
+    assert "is now 44 of 100 and was 40; about 20" in told
+    assert "A few rows came in late" in told
+    assert "One figure is defined otherwise" in told
+    assert "最新一批的流失" in " ".join(line.text["zh"] for line in lines)
+
+
+def test_what_is_restated_for_the_newest_day_is_what_the_page_claims(root: Path) -> None:
+    """The sample's newest day, read again without a kernel, against the golden run: figures, intervals and definitions."""
+    golden = json.loads((root / "tests/golden/results.json").read_text("utf-8"))
+    claims = {one["id"]: one for one in golden if one["notebook"] == series.PAGE and one["id"] in series.KEPT}
+    values = {"leaving": "", "silent_days": 0, "away_days": 0, "loss_day": 30, "within_days": 30, "ahead_days": 90}
+    points = restate.read_day(read_config(root / "data/sample/community.yml"), as_of="2026-06-28", values=values)
+    assert {one["claim"] for one in points} == claims.keys() - {"churn.silence"}
+    for one in points:
+        expected = claims[one["claim"]]
+        for name in ("estimate", "ci_low", "ci_high"):
+            assert one[name] == pytest.approx(expected[name], rel=1e-9), (one["claim"], name)
+        assert one["definition"] == expected["definition"], one["claim"]
+
+
+def test_every_figure_that_is_followed_has_words() -> None:
+    for locale in labels.LOCALES:
+        texts = labels.catalogue(locale)
+        assert all(f"news.of.{claim}" in texts for claim in series.KEPT)
