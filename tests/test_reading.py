@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import string
@@ -314,3 +315,74 @@ def test_sentences_are_short_enough_for_a_phone(sample_report, name):
     most = {"en": 330, "zh": 140}[name.rpartition(".")[2]]
     paragraphs = [one.text for one in main_of(read(sample_report, name)).all("p") if not one.attributes.get("class")]
     assert [text for text in paragraphs if len(text) > most] == []
+
+
+STYLE = (Path(__file__).parents[1] / "src/analysis/reports/template/style.css").read_text("utf-8")
+
+
+@every_page
+def test_a_page_can_be_walked_through_without_a_mouse_and_heard(sample_report, name):
+    """Skip link first, landmarks, one heading of the first level and no level skipped, names for what scrolls, languages told."""
+    page = read(sample_report, name)
+    locale = name.rpartition(".")[2]
+    (html,) = page.all("html")
+    assert html.attributes["lang"] == {"en": "en", "zh": "zh-CN"}[locale]
+    first = page.all("a")[0]
+    assert first.attributes["href"] == f"#{main_of(page).attributes['id']}"
+    assert all(len(page.all(landmark)) == 1 for landmark in ("header", "main", "footer", "nav"))
+    levels = [int(tag) for tag in re.findall(r"<h([1-6])", (sample_report / f"{name}.html").read_text("utf-8"))]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    for region in page.all("div", "table"):
+        assert (region.attributes["tabindex"], region.attributes["role"]) == ("0", "region")
+        assert region.attributes["aria-label"] == region.all("caption")[0].text
+    assert all(text.attributes.get("tabindex") == "0" for text in page.all("pre"))
+    assert all(code.attributes.get("lang") == "en" for code in page.all("pre", "code"))
+    other = [link for link in page.all("a") if "hreflang" in link.attributes]
+    assert [link.attributes["lang"] for link in other] == [{"en": "zh-CN", "zh": "en"}[locale]]
+
+
+def test_nothing_moves_and_what_has_the_focus_shows_it():
+    assert re.findall(r"animation|transition|scroll-behavior|@keyframes", STYLE) == []  # so no motion to be reduced
+    assert re.search(r"a:focus-visible, summary:focus-visible, \[tabindex\]:focus-visible \{ outline: 3px solid", STYLE)
+    assert re.findall(r"outline: none", STYLE) == [
+        "outline: none"
+    ]  # of the page as a whole, to which the skip link leads
+    assert "main:focus { outline: none; }" in STYLE
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2.2."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_every_ground_in_either_light(scheme):
+    """WCAG AA asks for 4.5 of small text: black on white has 21, and a grey of #777777 on white 4.48."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{(.*?)\n *\}", STYLE, re.S)[:2]
+    )
+    colours = light | (dark if scheme == "dark" else {})
+    grounds = ["ground", "card", "wash", "pass-wash", "review-wash", "fail-wash", "refused-wash"]
+    texts = {"ink": grounds, "soft": grounds, "accent": ["ground", "card", "wash"], "pass": ["pass-wash"],
+             "review": ["review-wash", "card"], "fail": ["fail-wash"]}  # fmt: skip
+    pairs = [(text, ground, contrast(colours[text], colours[ground])) for text, on in texts.items() for ground in on]
+    assert [pair for pair in pairs if pair[2] < 4.5] == []
+    badges = [(status, contrast(colours[status], colours["card"])) for status in ("pass", "review", "fail", "refused")]
+    assert [badge for badge in badges if badge[1] < 4.5] == []
+
+
+def test_on_paper_no_figure_is_cut_and_the_box_at_the_foot_is_open():
+    paper = STYLE.partition("@media print {")[2]
+    assert re.search(r"figure, [^{]*tr \{ break-inside: avoid; \}", paper)
+    assert ".made::details-content { content-visibility: visible; }" in paper

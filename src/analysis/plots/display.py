@@ -41,7 +41,7 @@ WAYS = {
     **dict.fromkeys(("ratio", "hazard_ratio", "hazard_low", "hazard_high", "statistic"), "d2"),
     **dict.fromkeys(("p_value", "p_holm", "p_bh"), "p"),
     **dict.fromkeys(("first_day", "last_day", "look_day"), "date"),
-    **{"by": "column", "about": "column|metric"},
+    **{"by": "column", "about": "column|metric|level"},
     **dict.fromkeys(("n_bursts", "n_units"), "n"),
     **dict.fromkeys(("rate", "share", "planned_share"), "of100"),
     **dict.fromkeys(("information", "z"), "d1"),

@@ -280,12 +280,14 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
 
 
 def _reachable(html: str) -> str:
-    """Let a table that is wider than a phone be scrolled from the keyboard, under the name of its caption."""
+    """Let what is wider than a phone be scrolled from the keyboard, a table under the name of its caption."""
 
     def name(start: re.Match[str]) -> str:
-        return f'<div class="table" tabindex="0" role="region" aria-label="{start[2]}">{start[1]}'
+        caption = start[2].replace('"', "&quot;")
+        return f'<div class="table" tabindex="0" role="region" aria-label="{caption}">{start[1]}'
 
-    return re.sub(r'<div class="table">(<table><caption>([^<"]*)</caption>)', name, html)
+    html = re.sub(r'<div class="table">(<table><caption>([^<]*)</caption>)', name, html)
+    return html.replace("<pre>", '<pre tabindex="0">')
 
 
 def _highlight(source: str) -> str:
