@@ -16,7 +16,7 @@ from analysis.findings.plan_words import write_chance
 from analysis.planning import Choices, Scenario, Tornado
 from analysis.plots.churn import percent_axis
 from analysis.plots.planning import LONGEST
-from analysis.plots.style import COLOURS, GRID, INK, MUTED, PAPER, Chart, draw, printable, styled
+from analysis.plots.style import COLOURS, GRID, INK, MUTED, PAPER, Chart, draw, printable, styled, tell
 
 MOST_BARS = 8
 
@@ -48,8 +48,9 @@ def plot_tornado(tornado: Tornado, *, plan: Scenario, locale: str) -> Chart:
             for end, colour in (("low", COLOURS[1]), ("high", COLOURS[0]))]  # fmt: skip
     figure.legend(handles=keys, loc="outside lower center", ncols=2)
     first = table.iloc[0]
-    alt = labels.text(
-        "figure.tornado.alt",
+    return tell(
+        figure,
+        "tornado",
         locale,
         n=len(table),
         figure=what,
@@ -57,7 +58,6 @@ def plot_tornado(tornado: Tornado, *, plan: Scenario, locale: str) -> Chart:
         low=labels.write(first["figure_low"], "n", locale),
         high=labels.write(first["figure_high"], "n", locale),
     )
-    return Chart(figure=figure, alt=alt)
 
 
 def _mark_interval(axes: Axes, y: float, row: Mapping[Any, Any]) -> None:
@@ -109,12 +109,13 @@ def plot_regrets(choices: Choices, *, plan: Scenario, locale: str) -> Chart:
             for kind, colour, size in (("worst", COLOURS[1], 6), ("state", MUTED, 4))]  # fmt: skip
     figure.legend(handles=keys, loc="outside lower center", ncols=2)
     best = table.iloc[0]
-    alt = labels.text(
-        "figure.regrets.alt",
+    return tell(
+        figure,
+        "regrets",
         locale,
         n=len(table),
         states=cells["state"].nunique(),
+        figure=what,
         best=name_choice(plan, best["decision"]),
         regret=labels.write(best["regret"], "n", locale),
     )
-    return Chart(figure=figure, alt=alt)

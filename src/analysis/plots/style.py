@@ -70,7 +70,7 @@ def draw(*, height: float, ncols: int = 1, sharey: bool = True) -> tuple[Figure,
     return figure, list(figure.subplots(1, ncols, squeeze=False, sharey=sharey)[0])
 
 
-def tell(figure: Figure, name: str, locale: str, **facts: Any) -> Chart:
+def tell(figure: Figure, name: str, locale: str, /, **facts: Any) -> Chart:
     """Return a figure with its words: ``figure.<name>.alt`` and ``figcaption.<name>`` of the catalogue, filled from ``facts``."""
     alt, caption = (labels.text(key, locale, **facts) for key in (f"figure.{name}.alt", f"figcaption.{name}"))
     return Chart(figure=figure, alt=alt, caption=caption)
