@@ -53,11 +53,11 @@ def sobol(*rows: tuple[str, float, float]) -> Sobol:
     return Sobol(table=table, mean=1, variance=1, n=640, replicates=8, confidence=0.95)
 
 
-def tornado(*rows: tuple[str, float, float], low: float = 0.1, high: float = 0.3) -> Tornado:
+def tornado(*rows: tuple[str, float, float], low: float = 0.1, high: float = 0.3, start: float = 100) -> Tornado:
     """Return numbers with their swing and rank."""
     table = pd.DataFrame(
         [
-            {"quantity": name, "low": low, "high": high, "figure_low": 100, "figure_high": 100 + swing, "swing": swing,
+            {"quantity": name, "low": low, "high": high, "figure_low": start, "figure_high": start + swing, "swing": swing,
              "ci_low": swing - 5, "ci_high": swing + 5, "chance_low": 0.2, "chance_high": 0.7, "chance_swing": 0.5,
              "chance_ci_low": 0.4, "chance_ci_high": 0.6, "rank": rank, "rank_last": rank}
             for name, swing, rank in rows
@@ -105,6 +105,11 @@ def test_the_first_lever_is_told_with_its_share_and_those_after_it():
     assert (found.estimate, found.group, found.n) == (0.5, "funnel.in", 640)
 
 
+def test_levers_that_cannot_be_told_from_nothing_are_not_named():
+    told = findings.describe_levers(sobol(("channels.ads", 0.4, np.nan)), target="many", **NAMED).sentence["en"]
+    assert told == "These worlds cannot tell what the spread of members on Aug 2, 2026 comes from."
+
+
 def test_levers_that_share_the_first_rank_are_told_together():
     told = findings.describe_levers(sobol(("channels.ads", 0.4, 1), ("retention", 0.38, 1)), target="many", **NAMED)
     assert "the channel “Ads” (40%) and how long members stay (38%)" in told.sentence["en"]
@@ -115,7 +120,7 @@ def test_the_largest_number_is_told_at_both_ends():
     found = findings.describe_tornado(tornado((RATE, 40, 1), ("members_now", 20, 2)), **NAMED)
     assert found.sentence["en"] == (
         "The single number that matters most is “the web: visitors who join”."
-        " At 10%: 100 members and a chance of 20%; at 30%: 140 and 70%."
+        " At 10%: members 100, chance of the target 20%; at 30%: 140, 70%."
     )
     assert found.sentence["zh"] == (
         "单个数字里影响最大的是“网页：访问后入群的比例”：若为 10%，成员数为 100，达标可能性 20%；若为 30%，则为 140 和 70%。"
@@ -125,7 +130,7 @@ def test_the_largest_number_is_told_at_both_ends():
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([("risks.storm.happens", -40, 1)], "If not: 100 members and a chance of 20%; if so: 60 and 70%."),
+        ([("risks.storm.happens", -40, 1)], "If not: members 100, chance of the target 20%; if so: 60, 70%."),
         ([(RATE, 1, np.nan)], "No single number surely moves members."),
         (
             [(RATE, 40, 1), ("members_now", 39, 1)],
@@ -146,6 +151,18 @@ def test_a_way_that_is_best_whatever_comes():
         " state looked at. In the dearest tenth of worlds it costs 70 CNY; the plan as it is, 50."
     )
     assert "无论出现哪种情况" in found.sentence["zh"]
+
+
+def test_shares_of_tasks_are_told_in_percent():
+    tasks = PLAN.targets["many"].model_copy(update={"metric": "finished"})
+    done = PLAN.model_copy(update={"targets": {"many": tasks}})
+    assert (
+        "share of tasks done 50%"
+        in findings.describe_tornado(tornado((RATE, 0.3, 1), start=0.5), plan=done).sentence["en"]
+    )
+    behind = choices({"small": np.full(100, 0.9), "more": np.repeat([1.0, 0.7], 50)})
+    assert "at most 10% share of tasks done" in findings.describe_regrets(behind, plan=done).sentence["en"]
+    assert findings.tabulate_regrets(behind, plan=done)["worst_regret"].iloc[0]["en"] == "10% [10%–10%]"
 
 
 def test_rules_that_disagree_are_told_one_by_one():

@@ -7,11 +7,22 @@ import pytest
 from scipy import optimize, special
 
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.planning.basis import Basis, Start, run_basis
 from analysis.planning.information import value_perfect
-from analysis.planning.regret import find_tail, judge_regrets, list_states, read_outcomes, split_states
+from analysis.planning.regret import (
+    compare_regrets,
+    find_tail,
+    judge_regrets,
+    list_states,
+    read_outcomes,
+    split_states,
+)
+from analysis.planning.tornado import measure_tornado
+from analysis.planning.ways import run_cases, run_ways
 from analysis.planning.worlds import run_plan
 from planning_cases import SURE, forever, plan
 
+NOTHING = RefusedAnalysis(RefusalCode.NO_ACTIVITY)
 LUMBER = {
     "large": np.array([200_000.0, 100_000, -120_000]),
     "small": np.array([90_000.0, 50_000, -20_000]),
@@ -127,3 +138,36 @@ def test_states_of_a_plan_are_its_risks_and_thirds_of_a_number():
     }
     outcome = read_outcomes({"it": worlds}, target="few")["it"]
     assert outcome[states["low"]].mean() > outcome[states["high"]].mean()
+
+
+def test_other_files_are_states_in_which_the_same_decisions_are_taken():
+    """Without the door nobody joins: the plan with its door at 100 has 100 members a week in the file, 0 in the slump.
+
+    ``wider`` doubles the door: regret of the plan 100 where the door is open for a week, 0 where nobody comes through.
+    """
+    parts = {
+        "weeks": 1,
+        "members_now": {"uniform": [0, 1]},
+        "tenure_now": (1,),
+        "retention": {"from_members": False, "survival": {7: 1}},
+        "funnel": {"in": SURE},
+        "targets": {"many": {"metric": "members", "at_least": 50, "by": "2026-07-12"}},
+        "alternatives": {"wider": {"changes": {"channels.door.unpaid": 200}}},
+    }
+    door = {"door": {"route": "in", "unpaid": 100}}
+    slump = {**SURE, "joined_per_visited": 0}
+    given = Basis(plan=plan(**parts, channels=door), start=Start(curve=NOTHING, present=NOTHING, as_of_day=20_000))
+    other = plan(**parts | {"funnel": {"in": slump}}, channels=door)
+    sizes = {"seed": 1, "n": 180}
+    found = compare_regrets(
+        run_basis(given, **sizes),
+        run_ways(given, **sizes),
+        target="many",
+        tornado=measure_tornado(given, target="many", seed=1, n=50, looks=10),
+        cases=run_cases(given, {"slump": other}, **sizes),
+    )
+    cells = found.outcome.states.set_index(["decision", "state"])["regret"]
+    assert cells["small", "low"] == pytest.approx(100)
+    assert cells["small", "slump"] == pytest.approx(0)
+    assert found.outcome.picks["regret"] == "wider"
+    assert found.outcome.agree

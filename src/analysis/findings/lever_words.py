@@ -74,6 +74,17 @@ def name_figure(plan: Scenario, target: str) -> Words:
     return labels.both(f"lever.figure.{plan.targets[target].metric}", currency=plan.currency)
 
 
+def write_figure(plan: Scenario, target: str, value: float) -> Words:
+    """Return a value of what a target counts; of tasks done the share."""
+    spec = "pct" if plan.targets[target].metric == "finished" else "n"
+    return {locale: labels.write(value, spec, locale) for locale in labels.LOCALES}
+
+
+def is_nought(plan: Scenario, target: str, value: float) -> bool:
+    """Return whether a value of what a target counts reads as nothing."""
+    return write_figure(plan, target, value) == write_figure(plan, target, 0.0)
+
+
 def write_value(plan: Scenario, stream: str, value: float) -> Words:
     """Return a value of a number as people write it: a share in percent, a strike in words."""
     if stream.endswith(".happens"):

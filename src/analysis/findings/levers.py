@@ -10,11 +10,13 @@ from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, Status, describe_refusal
 from analysis.findings.lever_words import (
+    is_nought,
     name_choice,
     name_figure,
     name_group,
     name_state,
     name_stream,
+    write_figure,
     write_place,
     write_value,
 )
@@ -35,10 +37,12 @@ def describe_levers(result: Sobol | RefusedAnalysis, *, plan: Scenario | Refused
     if isinstance(plan, RefusedAnalysis):
         return describe_refusal("plan.levers", plan)
     first, *others = result.table.to_dict("records")
-    level = [row for row in others if row["rank"] == first["rank"]]
+    level = [row for row in others if row["rank"] == first["rank"]][:MOST_NEXT]
     named = [row for row in others if row["rank"] > first["rank"] and row["total"] >= LEAST_SHARE][:MOST_NEXT]
     facts = {"figure": name_figure(plan, target), "by": plan.targets[target].by}
-    if level:
+    if isnan(first["rank"]):
+        told = labels.both("lever.levers.none", **facts)
+    elif level:
         foremost = write_list([_tell_share(plan, row) for row in (first, *level)])
         told = labels.both("lever.levers.tie", levers=foremost, **facts)
     else:
@@ -90,8 +94,8 @@ def describe_tornado(result: Tornado | RefusedAnalysis, *, plan: Scenario | Refu
                 f"lever.tornado.{kind}",
                 number=name_stream(plan, row["quantity"]),
                 figure=name_figure(plan, result.target),
-                figure_low=row["figure_low"],
-                figure_high=row["figure_high"],
+                figure_low=write_figure(plan, result.target, row["figure_low"]),
+                figure_high=write_figure(plan, result.target, row["figure_high"]),
                 **ends,
                 **chances,
             ),
@@ -117,21 +121,23 @@ def describe_regrets(result: Choices | RefusedAnalysis, *, plan: Scenario | Refu
     outcome = result.outcome
     rows, costs = outcome.table.set_index("decision"), result.cost.table.set_index("decision")
     least = rows.loc[outcome.picks["regret"]]
-    kind = "split" if not outcome.agree else "ahead" if round(least["regret"]) == 0 else "agree"
+    nought = is_nought(plan, result.target, least["regret"])
+    kind = "split" if not outcome.agree else "ahead" if nought else "agree"
     facts = {
         "figure": name_figure(plan, result.target),
-        "regret": least["regret"],
+        "regret": write_figure(plan, result.target, least["regret"]),
         "state": name_state(plan, least["regret_state"], stream=result.stream),
         **{f"by_{rule}": name_choice(plan, pick) for rule, pick in outcome.picks.items()},
     }
     dear = -costs.loc[outcome.picks["regret"], "tail"]
     usual = -costs.loc[plan.scenario, "tail"]
+    bill = "own_cost" if outcome.picks["regret"] == plan.scenario else "cost"
     return Finding(
         id="plan.regret",
         status=Status.PASS if outcome.agree else Status.REVIEW,
         sentence=join(
             labels.both(f"lever.regret.{kind}", **facts),
-            labels.both("lever.regret.cost", cost=dear, planned=usual, currency=plan.currency),
+            labels.both(f"lever.regret.{bill}", cost=dear, planned=usual, currency=plan.currency),
         ),
         group=outcome.picks["regret"],
         estimate=float(least["regret"]),
@@ -200,7 +206,12 @@ def tabulate_tornado(result: Tornado | RefusedAnalysis, *, plan: Scenario | Refu
             "p10_p90": labels.both(
                 "plan.span", **{key: write_value(plan, row["quantity"], row[key]) for key in ("low", "high")}
             ),
-            "figure_swing": labels.both("lever.swing", value=row["swing"], low=row["ci_low"], high=row["ci_high"]),
+            "figure_swing": labels.both(
+                "unit.interval_pts" if plan.targets[result.target].metric == "finished" else "lever.swing",
+                value=row["swing"],
+                low=row["ci_low"],
+                high=row["ci_high"],
+            ),
             "chance_swing": labels.both(
                 "unit.interval_pts",
                 value=row["chance_swing"],
@@ -247,13 +258,17 @@ def tabulate_regrets(result: Choices | RefusedAnalysis, *, plan: Scenario | Refu
     rows = [
         {
             "way": name_choice(plan, row["decision"]),
-            "expected_figure": result.sense * row["expected"],
-            "bad_tail": result.sense * row["tail"],
+            "expected_figure": write_figure(plan, result.target, result.sense * row["expected"]),
+            "bad_tail": write_figure(plan, result.target, result.sense * row["tail"]),
             "worst_regret": labels.both(
-                "lever.interval_n", value=row["regret"], low=row["regret_low"], high=row["regret_high"]
+                "lever.interval",
+                **{
+                    part: write_figure(plan, result.target, row[key])
+                    for part, key in (("value", "regret"), ("low", "regret_low"), ("high", "regret_high"))
+                },
             ),
             "regret_in": name_state(plan, row["regret_state"], stream=result.stream)
-            if round(row["regret"])
+            if not is_nought(plan, result.target, row["regret"])
             else dict.fromkeys(labels.LOCALES, labels.MISSING),
             "cost_tail": -costs[row["decision"]],
         }

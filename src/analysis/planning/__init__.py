@@ -56,7 +56,7 @@ from analysis.planning.shortage import Shortage, judge_seats
 from analysis.planning.sobol import Sobol, estimate_sobol
 from analysis.planning.tornado import Tornado, measure_tornado
 from analysis.planning.warning import EarlyWarning, Watch, check_warning, choose_warning
-from analysis.planning.ways import run_ways, write_resolved
+from analysis.planning.ways import run_cases, run_ways, write_resolved
 from analysis.planning.worlds import DEFAULT_WORLDS, Worlds, run_plan
 from analysis.planning.worth import RequiredJoins, Worth, find_required_joins, value_joiners
 
@@ -136,6 +136,7 @@ __all__ = [
     "require_joins",
     "run_allocation",
     "run_basis",
+    "run_cases",
     "run_plan",
     "run_ways",
     "split_states",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import nan, sqrt
 
 import numpy as np
@@ -229,6 +230,11 @@ def read_outcomes(ways: Mapping[str, Worlds], *, target: str) -> dict[str, Float
     }
 
 
+def read_costs(ways: Mapping[str, Worlds]) -> dict[str, Floats]:
+    """Return what each decision does not have to pay: its whole cost, below 0."""
+    return {name: -each.series["cost"].sum(axis=1, dtype=float) for name, each in sorted(ways.items())}
+
+
 def list_states(worlds: Worlds, *, stream: str) -> dict[str, Flags]:
     """Return states of the world: no risk strikes, each one does, and thirds of what matters most.
 
@@ -282,7 +288,13 @@ class Choices:
 
 
 def compare_regrets(
-    worlds: Worlds, ways: Mapping[str, Worlds], *, target: str, tornado: Tornado, confidence: float = 0.95
+    worlds: Worlds,
+    ways: Mapping[str, Worlds],
+    *,
+    target: str,
+    tornado: Tornado,
+    cases: Mapping[str, Mapping[str, Worlds]] | None = None,
+    confidence: float = 0.95,
 ) -> Choices:
     """Return the plan (by its scenario's name) and other ways in every state of the world.
 
@@ -294,6 +306,9 @@ def compare_regrets(
         Which.
     tornado
         The thirds of its largest number are states beside the risks.
+    cases
+        By the name of another scenario file: the same decisions there, as further states, see
+        :func:`analysis.planning.run_cases`.
 
     Raises
     ------
@@ -301,12 +316,13 @@ def compare_regrets(
         ``NO_ALTERNATIVES``.
     """
     every = {worlds.plan.scenario: worlds, **ways}
-    stream = tornado.foremost
-    states = list_states(worlds, stream=stream)
-    costs = {name: -each.series["cost"].sum(axis=1, dtype=float) for name, each in sorted(every.items())}
-    outcome, cost = (
-        judge_regrets(payoffs, split_states(payoffs, states), seed=worlds.draw.seed, confidence=confidence)
-        for payoffs in (read_outcomes(every, target=target), costs)
-    )
+    states = list_states(worlds, stream=tornado.foremost)
+    found = []
+    for read in (partial(read_outcomes, target=target), read_costs):
+        payoffs = read(every)
+        further = {case: read(decisions) for case, decisions in (cases or {}).items()}
+        inside = split_states(payoffs, states) | further
+        found.append(judge_regrets(payoffs, inside, seed=worlds.draw.seed, confidence=confidence))
+    outcome, cost = found
     sense = 1.0 if worlds.plan.targets[target].at_least is not None else -1.0
-    return Choices(target=target, outcome=outcome, cost=cost, stream=stream, sense=sense)
+    return Choices(target=target, outcome=outcome, cost=cost, stream=tornado.foremost, sense=sense)

@@ -106,7 +106,7 @@ def measure_tornado(
     figures, _, _ = _run(basis, names, target=target, n=looks, seed=seed)
     swings = (figures[1] - figures[0]).mean(axis=-1)
     order = sorted(range(len(names)), key=lambda place: (-abs(swings[place]), names[place]))
-    kept = sorted(names[place] for place in order[:most] if swings[place] or len(names) <= most)
+    kept = sorted(names[place] for place in order[:most])
     rest = [place for place in order if names[place] not in kept]
     figures, hits, plain = _run(basis, kept, target=target, n=n, seed=seed + 1)
     rows = [_measure(basis, name, figures[:, place], hits[:, place], confidence) for place, name in enumerate(kept)]

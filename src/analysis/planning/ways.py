@@ -44,6 +44,28 @@ def run_ways(basis: Basis, *, seed: int, n: int, beside: Mapping[str, Scenario] 
     return {name: run_basis(Basis(plan=plan, start=basis.start), seed=seed, n=n) for name, plan in plans.items()}
 
 
+def run_cases(basis: Basis, cases: Mapping[str, Scenario], *, seed: int, n: int) -> dict[str, dict[str, Worlds]]:
+    """Return by other scenario file the worlds of the plan there (by its own name) and with each alternative's changes.
+
+    Parameters
+    ----------
+    basis
+        The plan whose alternatives are the decisions, and the tables that all rest on.
+    cases
+        Scenarios in which other things happen: states of the world for :func:`analysis.planning.compare_regrets`.
+    seed, n
+        Those of the plan's worlds.
+    """
+    decisions = {basis.plan.scenario: {}, **{name: it.changes for name, it in sorted(basis.plan.alternatives.items())}}
+    return {
+        case: {
+            name: run_basis(Basis(plan=change_plan(plan, changes), start=basis.start), seed=seed, n=n)
+            for name, changes in decisions.items()
+        }
+        for case, plan in sorted(cases.items())
+    }
+
+
 def write_resolved(plan: Scenario) -> str:
     """Return the plan as the package understood it, with every default filled in, as YAML."""
     return yaml.safe_dump(_plain(plan), sort_keys=False, allow_unicode=True, width=120)

@@ -54,7 +54,7 @@ WAYS = {
     **{"due": "date", "criticality": "of100", "over_budget": "pct", "cost_more": "signed", "quality": "evidence"},
     **dict.fromkeys(("planned", "best_week"), "n"),
     "worth_figure": "worth_figure",
-    **dict.fromkeys(("expected_figure", "bad_tail", "cost_tail", "size", "price"), "n"),
+    **dict.fromkeys(("cost_tail", "size", "price"), "n"),
     "net": "signed",
     **{"review": "date", "false_so_far": "of100", "seen_so_far": "of100"},
     **dict.fromkeys(("spend_now", "spend_proposed", "total_now", "total_proposed", "least", "most"), "n"),

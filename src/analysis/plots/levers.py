@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis import labels
-from analysis.findings.lever_words import name_choice, name_figure, name_state, name_stream
+from analysis.findings.lever_words import is_nought, name_choice, name_figure, name_state, name_stream, write_figure
 from analysis.findings.plan_words import write_chance
 from analysis.planning import Choices, Scenario, Tornado
 from analysis.plots.churn import percent_axis
@@ -27,7 +27,8 @@ BACKED = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
 @styled
 def plot_tornado(tornado: Tornado, *, plan: Scenario, locale: str) -> Chart:
     """Draw the figure between low and high of each number, the largest first, with the chance at either end."""
-    table = tornado.table.head(MOST_BARS)
+    ranked = tornado.table[tornado.table["rank"].notna()]
+    table = (tornado.table if ranked.empty else ranked).head(MOST_BARS)
     figure, (axes,) = draw(height=1.2 + 0.42 * len(table))
     for y, row in enumerate(table.to_dict("records")):
         for end, colour in (("low", COLOURS[1]), ("high", COLOURS[0])):
@@ -55,8 +56,8 @@ def plot_tornado(tornado: Tornado, *, plan: Scenario, locale: str) -> Chart:
         n=len(table),
         figure=what,
         first=name_stream(plan, first["quantity"]),
-        low=labels.write(first["figure_low"], "n", locale),
-        high=labels.write(first["figure_high"], "n", locale),
+        low=write_figure(plan, tornado.target, first["figure_low"]),
+        high=write_figure(plan, tornado.target, first["figure_high"]),
     )
 
 
@@ -95,7 +96,7 @@ def plot_regrets(choices: Choices, *, plan: Scenario, locale: str) -> Chart:
         axes.plot([row["regret_low"], row["regret_high"]], [y, y], color=COLOURS[1], linewidth=2)
         axes.plot(row["regret"], y, "o", color=COLOURS[1], markersize=6, clip_on=False)
         _write(axes, 0, y - 0.2, printable(name_choice(plan, row["decision"])[locale], most=LONGEST), colour=INK)
-        if round(row["regret"]):
+        if not is_nought(plan, choices.target, row["regret"]):
             state = name_state(plan, row["regret_state"], stream=choices.stream)[locale]
             _write(axes, 0, y + 0.42, printable(state, most=LONGEST), colour=MUTED, size=7.5)
     axes.set(ylim=(len(table) - 0.4, -0.7), yticks=[])
@@ -117,5 +118,5 @@ def plot_regrets(choices: Choices, *, plan: Scenario, locale: str) -> Chart:
         states=cells["state"].nunique(),
         figure=what,
         best=name_choice(plan, best["decision"]),
-        regret=labels.write(best["regret"], "n", locale),
+        regret=write_figure(plan, choices.target, best["regret"]),
     )
