@@ -62,7 +62,7 @@ class Regrets:
     states
         ``decision, state, payoff, regret``, of each in each.
     picks
-        By rule (:data:`RULES`) the decision that it chooses; of equals the first by name.
+        By rule (:data:`RULES`) the decision that it chooses; of equals the best on average.
     tail
         Share of worlds in the tail.
     n
@@ -172,9 +172,8 @@ def judge_regrets(
         told = [mean, *ends, bad.estimate, bad.ci_low, bad.ci_high, float(means[place].min())]
         rows.append([name, *told, float(regrets[place, at]), low[place], high[place], list(states)[at]])
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    best = {"expected": "expected", "tail": "tail", "worst": "worst"}
-    picks = {rule: str(table["decision"][table[column].idxmax()]) for rule, column in best.items()}
-    picks["regret"] = str(table["decision"][table["regret"].idxmin()])
+    signs = {"expected": 1, "tail": 1, "regret": -1, "worst": 1}
+    picks = {rule: _pick(table, signs[rule] * table[rule]) for rule in RULES}
     cells = [
         {"decision": name, "state": state, "payoff": float(means[i, j]), "regret": float(regrets[i, j])}
         for i, name in enumerate(names)
@@ -183,7 +182,7 @@ def judge_regrets(
     return Regrets(
         table=table.sort_values(["regret", "decision"], ignore_index=True),
         states=pd.DataFrame(cells),
-        picks={rule: picks[rule] for rule in RULES},
+        picks=picks,
         tail=tail,
         n=len(payoffs[names[0]]),
         confidence=confidence,
@@ -194,6 +193,12 @@ COLUMNS = (
     *("decision", "expected", "expected_low", "expected_high", "tail", "tail_low", "tail_high"),
     *("worst", "regret", "regret_low", "regret_high", "regret_state"),
 )
+
+
+def _pick(table: pd.DataFrame, values: pd.Series) -> str:
+    """Return the decision with the largest value; of equals the best on average, and of those the first by name."""
+    best = table[np.isclose(values, values.max(), rtol=1e-12, atol=0.0)]
+    return str(best["decision"][best["expected"].idxmax()])
 
 
 def _find_mean(values: Floats, chances: Floats | None, confidence: float) -> tuple[float, float, float]:
