@@ -215,3 +215,27 @@ def test_the_trap_is_told_only_where_it_flatters() -> None:
 
     assert "The gap between the two is no effect" in told(0.42, 0.07)
     assert "does not flatter" in told(0.21, 0.27)
+
+
+def fallback(low: float) -> survival.Fallback:
+    table = pd.DataFrame({"group_id": ["a"], "observed": [30], "expected": [10.0], "flagged": [True]})
+    numbers = {
+        "estimate": 12.4,
+        "ci_low": low,
+        "ci_high": 21.0,
+        "confidence": 0.95,
+        "naive": 40.0,
+        "ratio": 1.6,
+        "ratio_seen": 3.0,
+    }
+    return survival.Fallback(weeks=4, days=14, n=40, n_events=30, n_groups=1, table=table, **numbers)
+
+
+@pytest.mark.parametrize(("low", "said"), [(3.0, "would still be here"), (-2.0, "cannot be told yet")])
+def test_what_watched_groups_may_gain_is_promised_only_where_it_is_sure(low: float, said: str) -> None:
+    (finding,) = findings.describe_fallback(fallback(low))
+    assert said in finding.sentence["en"]
+    assert "1.6" in finding.sentence["zh"]
+    assert "40" not in finding.sentence["en"]  # never what plain continuation would promise
+    assert (finding.id, finding.unit, finding.at, finding.estimate) == ("churn.groups_gain", "members", 28, 12.4)
+    assert findings.describe_fallback(None) == findings.describe_fallback(REFUSED) == []

@@ -265,6 +265,9 @@ def test_other_ways_help_or_cost_others_or_harm(given: Comparison, said: str, st
     (finding,) = findings.describe_ways(given, plan=PLAN)
     assert said in finding.sentence["en"]
     assert finding.status == status
+    named = finding.details.get("way")  # for the list of what to do, of the best alone
+    assert named == (WAYS["more"]["name"] if given.best else None)
+    assert (finding.details.get("target") == given.target) == bool(given.best)
 
 
 def test_when_it_ends_and_what_that_hangs_on(worlds):

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analysis.reports import results
+from analysis.reports import results, shared
 
 
 class Colour(StrEnum):
@@ -117,3 +117,12 @@ def test_recording_costs_a_notebook_no_heavy_import():
     heavy = "{'papermill', 'nbconvert', 'nbclient', 'pandas', 'duckdb', 'jinja2'}"
     code = f"import sys; from analysis.reports import results; sys.exit(str({heavy} & set(sys.modules)) != 'set()')"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_a_later_run_needs_is_kept_exact_and_never_shared():
+    details = {"groups": [{"group_id": "g1", "observed": 3}]}
+    (claim,) = results.record([finding(details=details, ci_high=None, n_events=None)], notebook="x", out_dir="")
+    assert claim["details"] == {"groups": [{"group_id": "g1", "observed": 3}]}
+    assert "g1" not in json.dumps(shared.share(claim))
+    (plain,) = results.record([finding(details={})], notebook="x", out_dir="")
+    assert "details" not in plain

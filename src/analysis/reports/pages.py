@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -182,17 +183,23 @@ def _write_short_pages(task: Task, stage: Path, plan: Plan, *, reason: str) -> d
     """Write a page that says what to mend, in every language of the run; return its first sentence."""
     headlines = {}
     for locale in plan.locales:
-        title = titles(task, plan)[locale]
         headlines[locale] = labels.text("page.faulty.headline", locale)
-        fault = _publishable(reason, locale).replace("`", "'")
-        text = f"# {title}\n\n{headlines[locale]}\n\n```\n{fault}\n```\n\n{labels.text('page.faulty.next', locale)}"
-        cell = {"cell_type": "markdown", "id": "fault", "metadata": {}, "source": text}
+        title = {"cell_type": "markdown", "metadata": {}, "source": f"# {titles(task, plan)[locale]}"}
         frame = _frame(plan, locale, file=lambda other: page_name(task.name, other), back=True)
-        notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        html = render.render_page(notebook, locale=locale, frame=frame, made=(), analyst=False)
+        notebook = {"cells": [title, _tell_fault(reason, locale)]}
+        html = render.render_page(notebook, locale=locale, frame=frame)
         gate.check_page(html, name=page_name(task.name, locale))
         (stage / page_name(task.name, locale)).write_text(html, "utf-8")
     return headlines
+
+
+def _tell_fault(reason: str, locale: str) -> dict[str, Any]:
+    """Return a cell that says what is wrong with a file, line by line, and what to do then."""
+    faults = "".join(f"<li>{escape(line)}</li>" for line in _publishable(reason, locale).splitlines())
+    headline, then = (labels.text(f"page.faulty.{part}", locale) for part in ("headline", "next"))
+    html = f'<p class="headline status-fail">{headline}</p><ul>{faults}</ul><p>{then}</p>'
+    shown = {"output_type": "display_data", "data": {"text/html": html}, "metadata": {}}
+    return {"cell_type": "code", "metadata": {}, "source": "", "outputs": [shown], "execution_count": None}
 
 
 def _publishable(reason: str, locale: str) -> str:
