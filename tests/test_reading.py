@@ -254,8 +254,9 @@ def test_claims_in_chinese_mix_none_of_the_three(sample_report):
 
 
 PERCENT = {
-    r"plan\.(?:chance|finish_task|wait_share|finish|gate|budget|range|early)": "shares of worlds: a chance",
+    r"plan\.(?:chance|finish_task|wait_share|finish|gate|budget|range|early|seats)": "shares of worlds: a chance",
     r"plan\.goal\.finished": "a share of the work, no members",
+    r"lever\.": "a share of the spread, and its interval",
     r"incentive\.rule": "level of an interval, rate of false alarms",
     r"figcaption\.|figure\.levels\.x|page\.made\.method_of": "level of an interval",
     r"method\.pulled_in|incentive\.metric\.heavy": "the largest values, no members",
