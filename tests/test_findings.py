@@ -21,7 +21,7 @@ def cohort(**changed: object) -> survival.CohortLoss:
     numbers = {
         "day": 30, "cohort_first_day": 20612, "cohort_last_day": 20618, "estimate": 0.41, "ci_low": 0.38,
         "ci_high": 0.44, "before": 0.37, "before_low": 0.36, "before_high": 0.38, "n_cohorts_before": 8,
-        "change": 0.04, "change_low": 0.01, "change_high": 0.07, "p_value": 0.02, "n": 500, "n_events": 205,
+        "change": 0.04, "change_low": 0.01, "change_high": 0.07, "p_value": 0.02, "n": 5000, "n_events": 205,
         "confidence": 0.95, "method": "Kaplan-Meier", "warnings": (),
     }  # fmt: skip
     return survival.CohortLoss(**{**numbers, **changed})  # type: ignore[arg-type]
@@ -33,7 +33,7 @@ def test_the_headline_says_how_many_of_a_hundred_left_in_both_languages() -> Non
         "en": "Of 100 who joined Jun 8 – 14, 2026, 41 [38–44] had left within 30 days; the 8 cohorts before: 37.",
         "zh": "2026年6月8日至14日入群的每100人中，30天内有 41 人 [38–44] 退群；此前 8 批为 37 人。",
     }
-    assert (finding.estimate, finding.ci_low, finding.at, finding.n) == (0.41, 0.38, 30, 500)
+    assert (finding.estimate, finding.ci_low, finding.at, finding.n) == (0.41, 0.38, 30, 5000)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,9 @@ def test_the_trap_is_told_only_where_it_flatters() -> None:
     """From day 0 the active look 21 of 100 better; from day 7 on 27, as in a forum in which most never write."""
 
     def told(naive: float, landmarked: float) -> str:
-        table = pd.DataFrame({"level": ["0", "3+"], "naive": [0.1, 0.1 + naive], "landmarked": [0.3, 0.3 + landmarked]})
+        table = pd.DataFrame(
+            {"level": ["0", "3+"], "naive": [0.1, 0.1 + naive], "landmarked": [0.3, 0.3 + landmarked], "n": 2000}
+        )
         numbers = {"naive": None, "landmarked": None, "known_day": 7, "day": 30, "n": 90, "n_events": 40}
         return findings.describe_immortal_time(survival.ImmortalTime(table=table, **numbers)).sentence["en"]  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ FLOORS = (
     ("errors", "labels"),
     ("schema", "config"),
     ("intake", "simulate"),
-    ("sample", "summaries", "inference", "curves"),
+    ("sample", "summaries", "inference", "disclosure", "curves"),
     ("survival", "experiments", "planning", "quality"),
     ("findings", "plots"),
     ("reports",),

@@ -14,6 +14,7 @@ floor  module                                              holds
 3      ``sample``                                          writes the bundled community
 3      ``summaries``                                       rows → counts
 3      ``inference``, ``curves``                           what several methods need
+3      ``disclosure``                                      what may be said of a few
 4      ``survival``, ``experiments``, ``planning``,        the methods; never import one another
        ``quality``
 5      ``findings``, ``plots``                             result → sentence, figure

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from analysis import labels
+from collections.abc import Mapping
+
+from analysis import disclosure, labels
 from analysis.errors import RefusedAnalysis
 from analysis.experiments import Award
-from analysis.findings.finding import Finding, Status, describe_refusal
+from analysis.findings.finding import Finding, Status, describe_refusal, name_shown
 from analysis.findings.incentive_words import named
 
 
@@ -38,11 +40,11 @@ def describe_views(result: Award | RefusedAnalysis) -> list[Finding]:
             status=Status.REVIEW,
             sentence=labels.both(
                 f"award.{row['view']}",
-                got=row["here_with"],
-                lacks=row["here_without"],
-                gap=row["difference"],
-                low=row["ci_low"],
-                high=row["ci_high"],
+                got=disclosure.blur_share(row["here_with"], row["n_with"]),
+                lacks=disclosure.blur_share(row["here_without"], row["n_without"]),
+                gap=shown.value,
+                low=shown.low,
+                high=shown.high,
                 day=result.day,
                 landmark=result.landmark_days,
                 late=result.late_share,
@@ -55,6 +57,7 @@ def describe_views(result: Award | RefusedAnalysis) -> list[Finding]:
             confidence=0.95,
             unit="fraction",
             n=row["n_with"] + row["n_without"],
+            shown=name_shown(shown),
             method={
                 "naive": "Kaplan-Meier by award ever, from joining: immortal time",
                 "landmark": "Kaplan-Meier from a landmark",
@@ -62,4 +65,12 @@ def describe_views(result: Award | RefusedAnalysis) -> list[Finding]:
             }[row["view"]],
         )
         for row in result.table.to_dict("records")
+        for shown in [_publish(row)]
     ]
+
+
+def _publish(row: Mapping[str, float]) -> disclosure.Shown:
+    sides = (row["here_with"], row["n_with"]), (row["here_without"], row["n_without"])
+    if abs(sides[0][0] - sides[1][0] - row["difference"]) < 0.005:
+        return disclosure.blur_difference(*sides, low=row["ci_low"], high=row["ci_high"])
+    return disclosure.blur_gap(row["difference"], row["ci_low"], row["ci_high"], n=min(row["n_with"], row["n_without"]))

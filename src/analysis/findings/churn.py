@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.config import Churn, Leaving
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
-from analysis.findings.finding import Finding, Status, Tile, describe_refusal, list_known, make_finding, make_tile
+from analysis.findings.finding import (
+    Finding,
+    Status,
+    Tile,
+    describe_refusal,
+    list_known,
+    make_finding,
+    make_tile,
+    name_shown,
+)
 from analysis.survival import (
     BetweenLooks,
     CohortLoss,
@@ -44,6 +53,7 @@ def describe_cohort(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving) -
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.cohort", result)
     key = "churn.cohort.compared" if result.n_cohorts_before else "churn.cohort.alone"
+    loss = disclosure.blur_interval(result.estimate, result.ci_low, result.ci_high, n=result.n)
     return make_finding(
         "churn.cohort",
         result,
@@ -52,16 +62,17 @@ def describe_cohort(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving) -
             key,
             cohort=(result.cohort_first_day, result.cohort_last_day),
             left=_left(leaving),
-            loss=result.estimate,
-            low=result.ci_low,
-            high=result.ci_high,
+            loss=loss.value,
+            low=loss.low,
+            high=loss.high,
             n=result.day,
-            before=result.before,
+            before=disclosure.blur_share(result.before, result.n * max(result.n_cohorts_before, 1)),
             cohorts=result.n_cohorts_before,
         ),
         at=result.day,
         p_value=nan,  # of the change, not of the loss
         unit="fraction",
+        shown=name_shown(loss),
     )
 
 
@@ -81,7 +92,7 @@ def describe_change(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving, c
             f"churn.change.{verdict}",
             cohort=(result.cohort_first_day, result.cohort_last_day),
             left=_left(leaving),
-            loss=result.estimate,
+            loss=disclosure.blur_share(result.estimate, result.n),
             n=result.day,
             low=result.usual_low,
             high=result.usual_high,
@@ -90,6 +101,7 @@ def describe_change(result: CohortLoss | RefusedAnalysis, *, leaving: Leaving, c
         ),
         at=result.day,
         unit="fraction",
+        shown={} if isnan(result.change_low) else name_shown(_publish_change(result)),
         confidence=result.change_confidence,
         **known,
     )
@@ -108,6 +120,7 @@ def describe_window(result: WindowLoss | RefusedAnalysis, *, leaving: Leaving) -
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.window", result)
     verdict = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "usual"
+    change = disclosure.blur_gap(result.change, result.change_low, result.change_high, n=result.n)
     return make_finding(
         "churn.window",
         result,
@@ -117,19 +130,21 @@ def describe_window(result: WindowLoss | RefusedAnalysis, *, leaving: Leaving) -
             joined=(result.first_day, result.last_day),
             before=result.before_last_day,
             left=_left(leaving),
-            loss=result.estimate,
+            loss=disclosure.blur_share(result.estimate, result.n),
             n=result.day,
             cohorts=result.n_cohorts,
             shared=result.n_shared,
-            change=result.change,
-            low=result.change_low,
-            high=result.change_high,
+            change=change.value,
+            low=change.low,
+            high=change.high,
         ),
         at=result.day,
         estimate=result.change,
         ci_low=result.change_low,
         ci_high=result.change_high,
         unit="fraction",
+        shown=name_shown(change),
+        shown=name_shown(change),
     )
 
 
@@ -139,6 +154,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Ch
     if isinstance(result, RefusedAnalysis):
         return describe_refusal(claim, result)
     half = "beyond" if isnan(result.median_days) else "reached" if result.median_days > 0 else "at_once"
+    loss = disclosure.blur_interval(result.estimate, result.ci_low, result.ci_high, n=result.n)
     return make_finding(
         claim,
         result,
@@ -146,9 +162,9 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Ch
         sentence=labels.both(
             f"churn.stay.{half}",
             left=_left(leaving),
-            loss=result.estimate,
-            low=result.ci_low,
-            high=result.ci_high,
+            loss=loss.value,
+            low=loss.low,
+            high=loss.high,
             n=result.day,
             median=result.median_days,
             median_low=result.median_low,
@@ -157,6 +173,7 @@ def describe_stay(result: Stay | RefusedAnalysis, *, leaving: Leaving, churn: Ch
         ),
         at=result.day,
         unit="fraction",
+        shown=name_shown(loss),
     )
 
 
@@ -205,6 +222,7 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.difference", result, group=by)
     row = result.foremost
+    told = _release_row(result)
     sure = "sure" if row["p_holm"] < 1 - result.confidence else "unsure"
     return make_finding(
         "churn.difference",
@@ -216,10 +234,10 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
             level={locale: labels.name("level", row[by], locale) for locale in labels.LOCALES},
             left=_left(leaving),
             n=result.day,
-            loss=row["loss"],
-            difference=row["difference"],
-            low=row["ci_low"],
-            high=row["ci_high"],
+            loss=told["loss"],
+            difference=told["difference"],
+            low=told["ci_low"],
+            high=told["ci_high"],
             p=row["p_holm"],
             days=row["difference_rmst"],
             horizon=result.horizon_days,
@@ -233,6 +251,7 @@ def describe_levels(result: LevelComparison | RefusedAnalysis, *, by: str, leavi
         unit="fraction",
         details={"level": str(row[by])},
         warnings=tuple(code for code in result.warnings if code != WarningCode.LATE_ENTRY),  # said once, of the curve
+        shown={"estimate": told["difference"], "ci_low": told["ci_low"], "ci_high": told["ci_high"]},
     )
 
 
@@ -319,16 +338,18 @@ def describe_immortal_time(result: ImmortalTime | RefusedAnalysis) -> Finding:
         return describe_refusal("churn.immortal_time", result)
     least, most = result.table.iloc[0], result.table.iloc[-1]
     naive, landmarked = most["naive"] - least["naive"], most["landmarked"] - least["landmarked"]
+    told = [disclosure.blur_gap(gap, nan, nan, n=result.table["n"].min()).value for gap in (naive, landmarked)]
     key = "churn.immortal_time" if landmarked < naive else "churn.immortal_time_none"
     return make_finding(
         "churn.immortal_time",
         result,
         status=Status.PASS,
-        sentence=labels.both(key, naive=naive, landmarked=landmarked, known=result.known_day, n=result.day),
+        sentence=labels.both(key, naive=told[0], landmarked=told[1], known=result.known_day, n=result.day),
         at=result.day,
         estimate=landmarked,
         unit="fraction",
         method="landmark",
+        shown={"estimate": told[1]},
     )
 
 
@@ -356,12 +377,30 @@ def list_tiles(
 
 
 def _cohort_facts(result: CohortLoss) -> dict[str, object]:
-    return {"loss": result.estimate, "cohort": (result.cohort_first_day, result.cohort_last_day)}
+    return {
+        "loss": disclosure.blur_share(result.estimate, result.n),
+        "cohort": (result.cohort_first_day, result.cohort_last_day),
+    }
+
+
+def _publish_change(result: CohortLoss) -> disclosure.Shown:
+    """Return the change as that of the published losses; the cohorts before are many together, or as few as this one."""
+    before = disclosure.blur_share(result.before, result.n * max(result.n_cohorts_before, 1))
+    value = round(disclosure.blur_share(result.estimate, result.n) - before, 2)
+    ends = disclosure.blur_gap(result.change, result.change_low, result.change_high, n=result.n)
+    return disclosure.Shown(value, ends.low, ends.high)
+
+
+def _release_row(result: LevelComparison) -> Mapping[str, float]:
+    """Return the row of the foremost level as its table has it."""
+    rows = result.table.to_dict("records")
+    place = next(i for i, row in enumerate(rows) if row[result.by] == result.foremost[result.by])
+    return disclosure.release(rows, disclosure.find_layout("levels"))[place]
 
 
 def _change_facts(result: CohortLoss) -> dict[str, object]:
     usual = {"low": result.usual_low - result.before, "high": result.usual_high - result.before}
-    return {"change": result.change, **usual}
+    return {"change": _publish_change(result).value, **usual}
 
 
 def _rule(leaving: Leaving, churn: Churn, *, between: BetweenLooks | None = None) -> dict[str, str]:

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from analysis import labels
+from analysis.disclosure import Shown
 from analysis.errors import RefusedAnalysis, WarningCode
+from analysis.inference import MIN_CELL
 
 T = TypeVar("T")
 
@@ -47,6 +49,8 @@ class Finding:
         Of ``estimate``, ``ci_low`` and ``ci_high``.
     details
         What a later run needs to say what became of it; kept in the exact results, never shared.
+    shown
+        Those of its numbers that may be published only rounded (:mod:`analysis.disclosure`), as the sentence has them.
     """
 
     id: str
@@ -65,6 +69,7 @@ class Finding:
     method: str = ""
     warnings: tuple[WarningCode | str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    shown: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,6 +88,11 @@ def make_finding(claim: str, result: Any, *, status: Status, sentence: Mapping[s
     """Return a claim on ``result``: the numbers that it carries under the names of a finding, but for ``other``."""
     carried = {name: getattr(result, name) for name in _NUMBERS if hasattr(result, name)}
     return Finding(id=claim, status=status, sentence=sentence, **{**carried, **other})
+
+
+def name_shown(shown: Shown) -> dict[str, float]:
+    """Return a published estimate and its interval under the names of a finding."""
+    return {"estimate": shown.value, "ci_low": shown.low, "ci_high": shown.high}
 
 
 def choose_headline(*findings: Finding) -> Finding:
@@ -134,6 +144,8 @@ def make_tile(
 def _named(facts: Mapping[str, object]) -> dict[str, object]:
     """Return facts in which tables, columns and questions go by their visible names."""
     kinds = {"table": "table", "column": "column"}
+    if 0 < float(str(facts.get("n_events", 0))) < MIN_CELL:
+        facts = {**facts, "n_events": f"<{MIN_CELL}"}
     return {
         fact: {locale: labels.name(kinds[fact], value, locale) for locale in labels.LOCALES} if fact in kinds else value
         for fact, value in facts.items()

@@ -11,8 +11,8 @@ import pandas as pd
 from analysis import labels
 from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.experiments import Aftermath, Effect, Estimates, ForWhom, GroupComparison, Novelty, Robust, Staying
-from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
-from analysis.findings.incentive_words import named, tell_interval, without_relative
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
+from analysis.findings.incentive_words import named, publish_effect, tell_interval, without_relative
 
 
 def describe_likeness(found: Estimates | RefusedAnalysis) -> Finding:
@@ -64,6 +64,7 @@ def describe_metric(result: Estimates | RefusedAnalysis, *, metric: str, robust:
         group=metric,
         unit="fraction" if result.is_share else "per member",
         n=effect.n_control + effect.n_treatment,
+        shown=name_shown(publish_effect(effect, is_share=True)) if result.is_share else {},
     )
 
 
@@ -188,12 +189,14 @@ def describe_payouts(result: Estimates | RefusedAnalysis) -> Finding:
         return describe_refusal("incentive.exits", result)
     effect = result.primary
     sure = "more" if effect.ci_low > 0 else "no_more"
+    shown = publish_effect(effect, is_share=True)
     return make_finding(
         "incentive.exits",
         effect,
         status=Status.REVIEW if sure == "more" else Status.PASS,
-        sentence=labels.both(f"incentive.exits.{sure}", effect=effect.estimate, low=effect.ci_low, high=effect.ci_high),
+        sentence=labels.both(f"incentive.exits.{sure}", effect=shown.value, low=shown.low, high=shown.high),
         unit="fraction",
+        shown=name_shown(shown),
         n=effect.n_control + effect.n_treatment,
     )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any, Protocol
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.errors import WarningCode
 from analysis.experiments import Design, Effect
 from analysis.summaries import STILL_HERE
+
+_MANY = 1_000_000
 
 Words = dict[str, str]
 """A text by locale."""
@@ -36,14 +38,15 @@ def tell_effect(found: Interval, *, metric: str, is_share: bool, when: Words) ->
     Where the interval lies on one side of zero its ends go without signs: "+6 of 100 [2–10]".
     """
     kind = "stay" if metric == STILL_HERE else "share" if is_share else "figure"
-    sizes = sorted((abs(found.ci_low), abs(found.ci_high)))
+    shown = publish_effect(found, is_share=is_share or kind == "stay")
+    sizes = sorted((abs(shown.low), abs(shown.high)))
     return labels.both(
         f"incentive.effect.{kind}.{tell_direction(found)}",
         metric=named("metric", metric),
-        effect=found.estimate,
-        size=abs(found.estimate),
-        low=found.ci_low,
-        high=found.ci_high,
+        effect=shown.value,
+        size=abs(shown.value),
+        low=shown.low,
+        high=shown.high,
         small=sizes[0],
         large=sizes[1],
         when=when,
@@ -82,12 +85,18 @@ def tell_amount(value: float, *, is_share: bool) -> Words:
 
 def tell_interval(effect: Interval, *, is_share: bool) -> Words:
     """Return an effect and its interval."""
+    shown = publish_effect(effect, is_share=is_share)
     return labels.both(
-        "incentive.interval." + ("share" if is_share else "figure"),
-        value=effect.estimate,
-        low=effect.ci_low,
-        high=effect.ci_high,
+        "incentive.interval." + ("share" if is_share else "figure"), value=shown.value, low=shown.low, high=shown.high
     )
+
+
+def publish_effect(found: Interval, *, is_share: bool) -> disclosure.Shown:
+    """Return an effect and its interval as they may be published: a difference of shares on the grid of its smaller arm."""
+    n = min((getattr(found, arm, 0) or _MANY for arm in ("n_control", "n_treatment")), default=_MANY)
+    if not is_share or n >= disclosure.WHOLE:
+        return disclosure.Shown(found.estimate, found.ci_low, found.ci_high)
+    return disclosure.blur_gap(found.estimate, found.ci_low, found.ci_high, n=n)
 
 
 def tell_currency(code: str) -> Words:

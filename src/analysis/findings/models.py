@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import isnan
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.findings.churn import DOUBTFUL
-from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
 from analysis.survival import Alive, Hazards, Reasons, StayShape
 
 FAR = 0.05
@@ -118,6 +118,8 @@ def describe_reasons(result: Reasons | RefusedAnalysis) -> Finding:
         return describe_refusal("churn.reasons", result)
     rows = result.table[result.table["day"] == result.day]
     first, named = rows.iloc[0], rows[rows["incidence"] >= LEAST_SHARE].head(MOST_REASONS).to_dict("records")
+    told = [row | {"incidence": disclosure.blur_share(row["incidence"], result.n)} for row in named]
+    share = disclosure.blur_interval(first["incidence"], first["ci_low"], first["ci_high"], n=result.n)
     return make_finding(
         "churn.reasons",
         result,
@@ -125,14 +127,15 @@ def describe_reasons(result: Reasons | RefusedAnalysis) -> Finding:
         sentence=labels.both(
             "churn.reasons",
             n=result.day,
-            here=result.here["survival"].iloc[0],
-            shares={locale: [_share(row, locale) for row in named] for locale in labels.LOCALES},
+            here=disclosure.blur_share(result.here["survival"].iloc[0], result.n),
+            shares={locale: [_share(row, locale) for row in told] for locale in labels.LOCALES},
         ),
         at=result.day,
         estimate=first["incidence"],
         ci_low=first["ci_low"],
         ci_high=first["ci_high"],
         unit="fraction",
+        shown=name_shown(share),
         warnings=_doubts(result.warnings),
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.churn import DOUBTFUL
-from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
 from analysis.survival import Remaining, Validation
 
 FAR_OFF = 0.03
@@ -33,6 +33,7 @@ def describe_next(result: Remaining | RefusedAnalysis) -> Finding:
         ),
         at=result.within_days,
         unit="fraction",
+        shown=_as_forecast(result.estimate, result.ci_low, result.ci_high),
     )
 
 
@@ -58,7 +59,7 @@ def describe_next_validation(result: Validation | RefusedAnalysis) -> Finding:
             f"{claim}.{key}",
             day=result.at_day,
             n=result.within_days,
-            observed=gap.observed,
+            observed=disclosure.blur_share(gap.observed, result.n),
             predicted=gap.predicted,
             concordance=result.concordance.estimate,
             gap=gap.largest_gap,
@@ -68,7 +69,13 @@ def describe_next_validation(result: Validation | RefusedAnalysis) -> Finding:
         ci_low=gap.ci_low,
         ci_high=gap.ci_high,
         unit="fraction",
+        shown=name_shown(disclosure.blur_gap(gap.estimate, gap.ci_low, gap.ci_high, n=result.n)),
     )
+
+
+def _as_forecast(*numbers: float) -> dict[str, float]:
+    """Return a forecast as it may be published: it counts nobody, for nobody has left yet."""
+    return name_shown(disclosure.Shown(*(round(number, 2) for number in numbers)))
 
 
 def _kind(result: Remaining) -> str:

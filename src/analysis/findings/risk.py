@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.errors import RefusedAnalysis
-from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
 from analysis.survival import ProjectedRisk, RiskValidation
 
 FAR_OFF = 0.03
@@ -61,4 +61,5 @@ def describe_validation(result: RiskValidation | RefusedAnalysis) -> Finding:
         ci_low=gap.ci_low,
         ci_high=gap.ci_high,
         unit="fraction",
+        shown=name_shown(disclosure.blur_gap(gap.estimate, gap.ci_low, gap.ci_high, n=result.n)),
     )

@@ -6,9 +6,9 @@ from math import isfinite
 
 import pandas as pd
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
+from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
 from analysis.survival import ThresholdPanel
 
 
@@ -34,6 +34,7 @@ def describe_thresholds(result: ThresholdPanel | RefusedAnalysis) -> Finding:
         sentence={locale: _GAP[locale].join(part[locale] for part in parts) for locale in labels.LOCALES},
         at=result.silent_days,
         unit="fraction",
+        shown=name_shown(_publish(result)),
     )
 
 
@@ -45,13 +46,14 @@ def _tell_returns(result: ThresholdPanel) -> dict[str, str]:
     if not isfinite(result.estimate):
         row = result.table[result.table["silent_days"] == result.silent_days].iloc[0]
         told = "short" if row["blank"] == RefusalCode.SILENCE_TOO_LONG else "unknown"
+    share = _publish(result)
     return labels.both(
-        f"churn.threshold.{told}",
-        k=result.silent_days,
-        share=result.estimate,
-        low=result.ci_low,
-        high=result.ci_high,
+        f"churn.threshold.{told}", k=result.silent_days, share=share.value, low=share.low, high=share.high
     )
+
+
+def _publish(result: ThresholdPanel) -> disclosure.Shown:
+    return disclosure.blur_interval(result.estimate, result.ci_low, result.ci_high, n=result.n)
 
 
 def _tell_most(row: pd.Series) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -12,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.curves import Curve, estimate_at
 from analysis.plots.style import COLOURS, GRID, INK, MUTED, SEQUENCE, Chart, draw, printable, styled, tell
 from analysis.survival import GroupWatch, ImmortalTime, LevelComparison, Stay, Triangle
@@ -40,7 +41,7 @@ def plot_stay(stays: dict[str, Stay], *, locale: str, horizon_days: int, min_cel
     names, told = [], []
     for colour, (leaving, stay) in zip(COLOURS, stays.items(), strict=False):
         find = _find_line if stay.between else _find_steps
-        points = find(stay.curve.table, horizon_days=horizon_days, min_cell=min_cell)
+        points = _blur(find(stay.curve.table, horizon_days=horizon_days, min_cell=min_cell), stay.n)
         label = labels.text(f"figure.stay.{leaving}", locale)
         _draw_curve(axes, points, colour=colour, label=label, steps=not stay.between)
         names.append(label)
@@ -65,7 +66,12 @@ def _tell_line(points: pd.DataFrame, *, name: str, day: int, locale: str) -> str
 @styled
 def plot_triangle(triangle: Triangle, *, locale: str) -> Chart:
     """Draw the retention of join cohorts: one row per cohort, newest on top, one column per day."""
-    wide = triangle.table.pivot(index="cohort_day", columns="day", values="survival").sort_index(ascending=False)
+    shown = [disclosure.blur_share(*row) for row in triangle.table[["survival", "n"]].itertuples(index=False)]
+    wide = (
+        triangle.table.assign(survival=shown)
+        .pivot(index="cohort_day", columns="day", values="survival")
+        .sort_index(ascending=False)
+    )
     wide = wide.dropna(how="all").head(MOST_COHORTS).dropna(axis="columns", how="all")
     figure, (axes,) = draw(height=1.1 + 0.26 * len(wide))
     written = wide.map(lambda share: "" if np.isnan(share) else labels.write(share, "of100", locale))
@@ -96,7 +102,7 @@ def plot_triangle(triangle: Triangle, *, locale: str) -> Chart:
 @styled
 def plot_levels(comparisons: dict[str, LevelComparison], *, locale: str) -> Chart:
     """Draw the loss of each level of each grouping, with intervals: a dot and a bar per level."""
-    tables = {by: result.table.head(MOST_LEVELS) for by, result in comparisons.items()}
+    tables = {by: _release_levels(result.table).head(MOST_LEVELS) for by, result in comparisons.items()}
     n_rows = sum(len(table) + 1 for table in tables.values())
     figure, (axes,) = draw(height=1.0 + 0.235 * n_rows)
     ticks: list[tuple[float, str, bool]] = []
@@ -134,8 +140,11 @@ def _tell_ends(table: pd.DataFrame, *, by: str, locale: str) -> str:
 
 @styled
 def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
-    """Draw groups in a funnel: expected leavers against how many times as many left."""
-    table = watch.table.dropna(subset=["ratio"])
+    """Draw groups in a funnel: expected leavers against how many times as many left.
+
+    How many left is a count of five, so a bar reaches from the fewest to the most that it may be.
+    """
+    table = _span_ratios(watch.table.dropna(subset=["ratio"]))
     figure, (axes,) = draw(height=3.2)
     grid = np.linspace(max(table["expected"].min() * 0.8, 0.3), table["expected"].max() * 1.05, 200)
     for z, style in ((1.96, ":"), (3.09, "--")):
@@ -144,11 +153,12 @@ def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
             axes.plot(grid, bound, style, color=MUTED, linewidth=0.9)
     axes.axhline(1, color=MUTED, linewidth=0.9)
     calm, flagged = table[~table["flagged"]], table[table["flagged"]]
-    axes.scatter(calm["expected"], calm["ratio"], s=20, color=COLOURS[0], alpha=0.75, linewidth=0)
-    axes.scatter(flagged["expected"], flagged["ratio"], s=34, color=COLOURS[1], linewidth=0)
+    for part, colour, size in ((calm, COLOURS[0], 20), (flagged, COLOURS[1], 34)):
+        axes.vlines(part["expected"], part["ratio_low"], part["ratio_high"], color=colour, alpha=0.3, linewidth=1.4)
+        axes.scatter(part["expected"], part["ratio"], s=size, color=colour, alpha=0.85, linewidth=0)
     for row in flagged.head(MOST_LABELLED).to_dict("records"):
         axes.annotate(printable(row["group_id"]), (row["expected"], row["ratio"]), xytext=(6, 2), textcoords="offset points", fontsize=8.5)  # fmt: skip
-    axes.set_ylim(0, max(2.0, table["ratio"].max() * 1.15))
+    axes.set_ylim(0, max(2.0, table["ratio_high"].max() * 1.08))
     axes.set(xlabel=labels.text("figure.groups.x", locale), ylabel=labels.text("figure.groups.y", locale))
     axes.set_title(labels.text("figure.groups.title", locale, end=watch.end_day))
     named = [labels.text("figure.groups.named", locale, name=labels.shorten(str(row["group_id"])), ratio=row["ratio"])
@@ -166,7 +176,7 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
         panels, (result.naive, result.landmarked), ("naive", "landmarked"), (":", "-"), strict=True
     ):
         for colour, (level, table) in zip(COLOURS, curve.table.groupby(curve.by[0]), strict=False):
-            points = _find_steps(table, horizon_days=horizon_days, min_cell=min_cell)
+            points = _blur(_find_steps(table, horizon_days=horizon_days, min_cell=min_cell), table["n_at_risk"].max())
             _draw_curve(axes, points, colour=colour, label=labels.name("level", level, locale), style=style, band=False)
         finish_curve(axes, horizon_days=horizon_days, locale=locale)
         axes.set_title(labels.text(f"figure.immortal.{name}", locale, n=result.known_day))
@@ -174,9 +184,28 @@ def plot_immortal_time(result: ImmortalTime, *, locale: str, horizon_days: int, 
     lines, levels = panels[1].get_legend_handles_labels()
     title = labels.name("column", result.naive.by[0], locale)
     figure.legend(lines, levels, loc="outside lower center", ncols=len(levels), title=title)
-    naive, landmarked = (result.table[name].max() - result.table[name].min() for name in ("naive", "landmarked"))
+    gaps = (result.table[name].max() - result.table[name].min() for name in ("naive", "landmarked"))
+    naive, landmarked = (disclosure.blur_gap(gap, nan, nan, n=result.table["n"].min()).value for gap in gaps)
     facts = {"known": result.known_day, "day": result.day, "members": result.n}
     return tell(figure, "immortal", locale, naive=naive, landmarked=landmarked, **facts)
+
+
+def _span_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups with the ratios that their rounded counts leave open, and the middle of them."""
+    spans = [disclosure.list_sizes(labels.to_five(n)) for n in table["observed"]]
+    low, high = (np.array([ends[place] for ends in spans], dtype=float) / table["expected"] for place in (0, -1))
+    return table.assign(ratio=(low + high) / 2, ratio_low=low, ratio_high=high)
+
+
+def _release_levels(table: pd.DataFrame) -> pd.DataFrame:
+    rows = disclosure.release(table.to_dict("records"), disclosure.find_layout("levels"))
+    return pd.DataFrame(rows, columns=table.columns)
+
+
+def _blur(points: pd.DataFrame, n: float) -> pd.DataFrame:
+    """Return the points of a curve of ``n`` members as they may be drawn, with no finer steps than a page may say."""
+    ends = [name for name in ("survival", "ci_low", "ci_high") if name in points]
+    return points.assign(**{name: disclosure.blur_curve(points[name], n) for name in ends})
 
 
 def _find_steps(table: pd.DataFrame, *, horizon_days: int, min_cell: int) -> pd.DataFrame:
@@ -238,7 +267,7 @@ def _write_at_risk(axes: Axes, curves: dict[str, Curve], *, horizon_days: int, l
     for line, (colour, curve) in enumerate(zip(COLOURS, curves.values(), strict=False)):
         at_risk = estimate_at(curve, days=days)["n_at_risk"]
         for day, n in zip(days, at_risk, strict=True):
-            axes.annotate(labels.write(n, "n", locale), (day, 0), xytext=(0, -44 - 12 * line), color=colour,
+            axes.annotate(labels.write(n, "n5", locale), (day, 0), xytext=(0, -44 - 12 * line), color=colour,
                           xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
     axes.annotate(labels.text("figure.curve.at_risk", locale), (0, 0), xytext=(-38, -33), color=MUTED,
                   xycoords="axes fraction", textcoords="offset points", fontsize=8)  # fmt: skip

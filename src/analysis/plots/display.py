@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from math import nan
 from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.errors import RefusedAnalysis, WarningCode
 from analysis.findings import Finding, Status, Tile
 from analysis.plots.style import Chart
@@ -69,8 +70,8 @@ Counts of members by level or group are rounded to five, so that the difference 
 WITHHELD = {"GroupWatch": "groups", "Triangle": "cohorts"}
 """Results that say how many parts they left out as too small (``n_suppressed``), and what those are."""
 
-WHOLE = frozenset(("checks",))
-"""Tables whose counts are those of whole questions, not of parts: they are shown as they are."""
+OWN_WAYS = {"checks": {"n": "n"}, "recency": {"expected": "n5"}}
+"""Columns that a table, by its title, writes in a way of its own; the counts of *checks* are those of whole questions."""
 
 
 INTERVALS = {
@@ -153,6 +154,8 @@ def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **optio
 def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, part: str = "", **facts: str) -> None:
     """Show a table with its caption; show nothing where the result was refused or the table is empty.
 
+    What would tell of a few people is rounded by :func:`disclosure.release`, here and in the files beside the page.
+
     Parameters
     ----------
     result
@@ -167,13 +170,15 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
     """
     if _is_nothing(result) or _is_nothing(table := getattr(result, part) if part else result):
         return
+    whole = getattr(result, "n", nan) if part else nan
+    released = disclosure.release(table.to_dict("records"), disclosure.find_layout(title), whole=whole)
     for language in languages(locale):
         named = {fact: labels.name("column", column, language) for fact, column in facts.items()}
         caption = labels.text(f"caption.{title}", language, **named)
         named_here = {name: _heading(name, language, title) for name in columns}
         heads = "".join(_head(table, name, heading) for name, heading in named_here.items())
-        records = [_in(language, row) for row in table.to_dict("records")]
-        ways = WAYS | {"n": "n"} if title in WHOLE else WAYS
+        records = [_in(language, row) for row in released]
+        ways = WAYS | OWN_WAYS.get(title, {})
         rows = "".join(_row(row, columns, language, ways) for row in records)
         html = (
             f'<div class="table"><table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.curves import estimate_at
 from analysis.experiments import Award, Estimates, FalseAlarms, Staying, Trace
 from analysis.inference import MIN_CELL
@@ -128,8 +128,9 @@ def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> 
         if not is_watched.any():
             continue
         days = np.r_[0, own["day"][is_watched], horizon if is_watched.all() else own["day"][is_watched].max()]
-        own = own[is_watched]
-        lines = [np.r_[1.0, own[name], own[name].iloc[-1]] for name in ("survival", "ci_low", "ci_high")]
+        n, own = own["n_at_risk"].max(), own[is_watched]
+        lines = [np.r_[1.0, disclosure.blur_curve(own[name], n)] for name in ("survival", "ci_low", "ci_high")]
+        lines = [np.r_[line, line[-1]] for line in lines]
         axes.step(days, lines[0], where="post", color=colour, label=labels.name("level", arm, locale))
         axes.fill_between(days, lines[1], lines[2], step="post", color=colour, alpha=0.13, linewidth=0)
     lowest = table.loc[table["day"] <= horizon, "ci_low"].min()
@@ -144,6 +145,7 @@ def plot_staying(staying: Staying, *, locale: str, min_cell: int = MIN_CELL) -> 
     axes.set_title(labels.text("figure.staying.title", locale))
     axes.legend(loc="lower left")
     at = estimate_at(staying.curve, days=(horizon,)).set_index("variant")["survival"]
+    at = at.combine(table.groupby("variant")["n_at_risk"].max(), disclosure.blur_share)
     facts = {"treated": at[effect.treatment], "control": at[effect.control], "members": staying.curve.n}
     return tell(figure, "staying", locale, n=horizon, **facts)
 

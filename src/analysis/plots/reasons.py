@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.plots.churn import finish_curve
 from analysis.plots.style import COLOURS, Chart, draw, printable, styled, tell
 from analysis.survival import Reasons, estimate_incidence_at
@@ -28,6 +28,7 @@ def plot_reasons(reasons: Reasons, *, locale: str, horizon_days: int, min_cell: 
     days = np.arange(end + 1)
     read = estimate_incidence_at(found, days=days)
     wide = read.pivot(index="day", columns="reason", values="incidence")[list(found.reasons[:MOST_REASONS])]
+    wide = wide.apply(lambda shares: disclosure.blur_curve(shares, reasons.n))
     names = [printable(labels.name("reason", reason, locale)) for reason in wide]
     figure, (axes,) = draw(height=3.4)
     axes.stackplot(days, wide.to_numpy().T, labels=names, colors=COLOURS, step="post", alpha=0.85, linewidth=0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.plots.churn import percent_axis
 from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled, tell
 from analysis.survival import ThresholdPanel
@@ -28,7 +29,7 @@ def plot_thresholds(panel: ThresholdPanel, *, locale: str) -> Chart:
 
     By last visit nobody can be seen again, and only the second panel is drawn.
     """
-    table = panel.table
+    table = pd.DataFrame(disclosure.release(panel.table.to_dict("records"), disclosure.find_layout("thresholds")))
     shown = {name: [line for line in lines if _is_known(panel, line[1])] for name, lines in _LINES.items()}
     shown = {name: lines for name, lines in shown.items() if lines}
     figure, panels = draw(height=2.8, ncols=len(shown), sharey=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.plots.churn import percent_axis
 from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled, tell
 from analysis.survival import Calibration
@@ -37,7 +39,7 @@ def plot_calibration(checked: Checked, *, locale: str, outcome: str = "left") ->
     outcome
         What was forecast: ``left`` or ``silent``.
     """
-    table = checked.calibration.table.dropna(subset=["predicted"])
+    table = _release(checked.calibration.table.dropna(subset=["predicted"]))
     figure, (axes,) = draw(height=3.5)
     right, top = (1.08 * float(np.nanmax(table[name])) for name in ("predicted", "ci_high"))
     same = labels.text("figure.calibration.diagonal", locale)
@@ -52,6 +54,15 @@ def plot_calibration(checked: Checked, *, locale: str, outcome: str = "left") ->
     axes.set_ylabel(labels.text(f"figure.calibration.{outcome}", locale))
     axes.set_title(labels.text("figure.calibration.title", locale, day=checked.at_day, n=checked.within_days))
     first, last = table.iloc[0], table.iloc[-1]
-    return tell(figure, "calibration", locale, n=len(table), gap=checked.calibration.largest_gap, low=first["predicted"],
+    gap = disclosure.blur_gap(checked.calibration.largest_gap, nan, nan, n=table["n"].min()).value
+    return tell(figure, "calibration", locale, n=len(table), gap=gap, low=first["predicted"],
                 low_seen=first["observed"], high=last["predicted"], high_seen=last["observed"],
                 members=checked.calibration.n, at=checked.at_day, within=checked.within_days)  # fmt: skip
+
+
+def _release(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the tenths with what came of them as it may be drawn."""
+    rows = [
+        disclosure.blur_interval(*row[:3], n=row[3]) for row in table[["observed", "ci_low", "ci_high", "n"]].to_numpy()
+    ]
+    return table.assign(**pd.DataFrame(rows, columns=["observed", "ci_low", "ci_high"], index=table.index))

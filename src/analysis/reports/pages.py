@@ -112,7 +112,7 @@ def write_pages(
     name = executed.stem
     shown = {locale: tables.read_tables(notebook, locale=locale) for locale in plan.locales}
     written = tables.write_files(name, shown)
-    audit.check_release(written, notebook=name, folder=stage.parent, min_cell=plan.community.min_cell)
+    audit.check_release(written, notebook=name, folder=stage.parent, min_cell=plan.community.min_cell, claims=claims)
     for locale, analyst in itertools.product(plan.locales, (False, True)):
         page = page_name(name, locale, analyst=analyst)
         frame = replace(

@@ -42,7 +42,7 @@ CLAIM = (
     "sentence",
 )
 """What a finding must carry to be recorded; the notebook's name and the sign of its definition join them, and its ``details`` where
-it has any."""
+it has any, and ``shown`` where it says less to others."""
 
 DEFINITIONS = 1
 """Raise it when a claim comes to mean something else though its method, its page's parameters and the settings keep their names: a
@@ -157,8 +157,9 @@ def _to_record(finding: Any, notebook: str, defined: Mapping[str, Any]) -> dict[
     if missing:
         raise ResultError(f"{notebook}: a finding lacks {', '.join(missing)}. Make findings by the findings module.")
     claim = {name: getattr(finding, name) for name in CLAIM}
-    if details := getattr(finding, "details", {}):
-        claim["details"] = details
+    for name in ("details", "shown"):
+        if extra := getattr(finding, name, {}):
+            claim[name] = extra
     plain: dict[str, Any] = _plain({**claim, "notebook": notebook, "definition": sign_definition(claim, defined)})
     return plain
 

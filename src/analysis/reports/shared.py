@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.reports.results import dump, write_atomically
 
 INTERNAL = "results.json"
@@ -31,12 +32,33 @@ def write_results(stage: Path, claims: Sequence[Mapping[str, Any]]) -> None:
 
 
 def share(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a claim no more precise than its page."""
-    rounded = {name: _round(claim.get(name), str(claim.get("unit", ""))) for name in _ESTIMATES}
-    counts = {name: _count(claim.get(name), str(claim.get("unit", ""))) for name in ("n", "n_events")}
-    p_value = labels.publish(claim.get("p_value"), "p")
-    kept = {name: value for name, value in claim.items() if name != "details"}
-    return {**kept, **rounded, **counts, "p_value": p_value}
+    """Return a claim no more precise than its page, and so that its numbers together tell no more than each."""
+    unit, shown = str(claim.get("unit", "")), dict(claim.get("shown") or {})
+    numbers = {name: _round(claim.get(name), unit) for name in _ESTIMATES}
+    numbers |= shown or (_blur(claim) if unit == "fraction" else {})
+    counts = {name: _count(claim.get(name), unit) for name in ("n", "n_events")}
+    if _is_their_share(claim):  # then the events follow from what is published
+        counts["n_events"] = disclosure.blur_count_of(_or_nan(numbers["estimate"]), claim["n"])
+    told = {name: value for name, value in claim.items() if name not in ("details", "shown")}
+    return {**told, **numbers, **counts, "p_value": labels.publish(claim.get("p_value"), "p")}
+
+
+def _blur(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the estimate and the interval of a claim that says of itself only how many members it counts."""
+    value, low, high = (_or_nan(claim.get(name)) for name in _ESTIMATES)
+    if claim.get("n") is None or not isfinite(value):
+        return {}
+    is_share = 0 <= value <= 1 and not low < 0 and not high > 1
+    blur = disclosure.blur_interval if is_share else disclosure.blur_gap
+    shown = blur(value, low, high, n=claim["n"])
+    return {name: number if isfinite(number) else None for name, number in zip(_ESTIMATES, shown, strict=True)}
+
+
+def _is_their_share(claim: Mapping[str, Any]) -> bool:
+    n, events, value = claim.get("n"), claim.get("n_events"), claim.get("estimate")
+    if claim.get("unit") != "fraction" or not n or events is None or value is None or n >= disclosure.WHOLE:
+        return False
+    return abs(abs(value) * n - events) < 1
 
 
 def _round(value: Any, unit: str) -> Any:
@@ -51,3 +73,7 @@ def _count(value: Any, unit: str) -> Any:
     if value is None or (unit in _THINGS and value < 20):
         return value
     return labels.to_five(value)
+
+
+def _or_nan(value: Any) -> float:
+    return nan if value is None else float(value)

@@ -15,7 +15,7 @@ from analysis.survival.rules import Rules, count_members
 class ImmortalTime:
     """One grouping seen from day 0, as if it were known then, and from the day when it is known.
 
-    ``table`` holds one row per level: ``level, naive, landmarked`` (survival to ``day``).
+    ``table`` holds one row per level: ``level, naive, landmarked`` (survival to ``day``), ``n`` (still there on the day when it is known).
     """
 
     naive: curves.Curve
@@ -56,7 +56,7 @@ def show_immortal_time(
     naive = curves.estimate_survival(counts[counts[by].isin(levels)], by=(by,))
     landmarked = curves.estimate_survival(landmark_counts[landmark_counts[by].isin(levels)], by=(by,))
     at = [curves.estimate_at(curve, days=(rules.day,)).set_index(by)["survival"] for curve in (naive, landmarked)]
-    table = pd.DataFrame({"naive": at[0], "landmarked": at[1]}).reset_index()
+    table = pd.DataFrame({"naive": at[0], "landmarked": at[1], "n": sizes.reindex(at[0].index)}).reset_index()
     return ImmortalTime(
         naive=naive,
         landmarked=landmarked,

@@ -23,7 +23,7 @@ class LevelComparison:
 
     ``table`` holds one row per level, most losses first: the columns of :func:`curves.compare_at` with
     ``p_holm``, and, suffixed ``_rmst``, those of :func:`curves.compare_rmst`. ``pairs`` is what
-    :func:`curves.compare_pairs` returns; ``hazard`` what :func:`estimate_hazard_ratios` does, for analysts. The log-rank
+    :func:`curves.compare_pairs` returns, with ``loss, n, loss_other, n_other`` of either side; ``hazard`` what :func:`estimate_hazard_ratios` does, for analysts. The log-rank
     test may be refused where too few groups carry it; where leaving is known only between looks it is, and there are no
     hazard ratios.
     """
@@ -136,7 +136,9 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
         horizon_days=rules.horizon_days,
         curve=curve,
         table=_join(loss, rmst, by=by),
-        pairs=curves.compare_pairs(merged, by=by, day=rules.day, horizon_days=rules.horizon_days, **read),
+        pairs=_add_sides(
+            curves.compare_pairs(merged, by=by, day=rules.day, horizon_days=rules.horizon_days, **read), loss, by=by
+        ),
         hazard=estimate_hazard_ratios(merged, by=by, strata=rules.strata, **read),
         logrank=logrank,
         n=curve.n,
@@ -152,6 +154,12 @@ def _join(loss: pd.DataFrame, rmst: pd.DataFrame, *, by: str) -> pd.DataFrame:
     return table.sort_values("loss", ascending=False, ignore_index=True)
 
 
+def _add_sides(pairs: pd.DataFrame, loss: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    own = loss[[by, "loss", "n"]]
+    other = own.rename(columns={by: "other", "loss": "loss_other", "n": "n_other"})
+    return pairs.merge(own.rename(columns={by: "level"}), on="level", how="left").merge(other, on="other", how="left")
+
+
 def _compare_between(counts: pd.DataFrame, *, by: str, rules: Rules) -> LevelComparison:
     """Compare levels by curves between looks; whatever needs the day of leaving is refused."""
     cluster = "" if rules.cluster == by else rules.cluster
@@ -165,14 +173,15 @@ def _compare_between(counts: pd.DataFrame, *, by: str, rules: Rules) -> LevelCom
     ]
     curve = estimate_between_looks(known, by=(by,), cluster=cluster, confidence=rules.confidence).curve
     wide = counts["left_by_days"] - counts["left_after_days"] > 1
+    loss = levels.compare_at(rules.day)
     return LevelComparison(
         by=by,
         known_day=0,
         day=rules.day,
         horizon_days=rules.horizon_days,
         curve=curve,
-        table=_join(levels.compare_at(rules.day), levels.compare_rmst(rules.horizon_days), by=by),
-        pairs=levels.compare_pairs(day=rules.day, horizon_days=rules.horizon_days),
+        table=_join(loss, levels.compare_rmst(rules.horizon_days), by=by),
+        pairs=_add_sides(levels.compare_pairs(day=rules.day, horizon_days=rules.horizon_days), loss, by=by),
         hazard=pd.DataFrame(columns=[by, *HAZARD]),
         logrank=RefusedAnalysis(RefusalCode.INTERVAL_CENSORED, {"n": int(counts["n"][wide].sum())}),
         n=int(merged["n"].sum()),

@@ -182,7 +182,8 @@ def tabulate_remaining(
         raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": find_reach(panel, min_cell=rules.min_cell)})
     band = np.searchsorted(BANDS, tenure, side="right") - 1
     sizes = np.bincount(band, weights=members_told, minlength=len(BANDS)).astype(np.int64)
-    shown = np.flatnonzero(sizes >= rules.min_cell)
+    hidden = inference.find_small(pd.Series(sizes), min_cell=rules.min_cell)  # what is left of all is no few either
+    shown = np.setdiff1d(np.flatnonzero(sizes), np.array(hidden, dtype=np.int64))
     told = look.at(panel, tenure, mix=np.vstack([members_told, members_told * (band == shown[:, None])]))
     table = told.iloc[1:].reset_index(drop=True)
     table.insert(0, "tenure_from", np.array(BANDS)[shown])
