@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import floor, log2
 from typing import Any
 
 import numpy as np
@@ -98,17 +99,49 @@ def find_small(sizes: pd.Series, *, min_cell: int = MIN_CELL) -> list[Any]:
     """
     if 0 < sizes.sum() < min_cell:
         raise RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"n": int(sizes.sum()), "needed": min_cell})
-    there = sizes[sizes > 0]
-    order = pd.DataFrame(
-        {"shown": there >= min_cell, "doublings": np.floor(np.log2(there)), "name": there.index.map(str)}
-    )
-    ascending = there.iloc[np.lexsort(order[["name", "doublings", "shown"]].to_numpy().T)]
-    n_small = int((ascending < min_cell).sum())
-    if n_small == 0:
-        return []
-    while n_small < len(ascending) and ascending.iloc[:n_small].sum() < min_cell:
-        n_small += 1
-    return ascending.index[:n_small].tolist()
+    return _hide({name: n for name, n in sizes.items() if n > 0}, (), min_cell=min_cell)
+
+
+def find_hidden(sizes: pd.Series, *, min_cell: int = MIN_CELL) -> set[Any]:
+    """Return the cells of a crossing that may not be shown, so that neither they nor what a margin leaves of them is told.
+
+    Along every line of the crossing the hidden cells together have none or at least ``min_cell`` members, and there are two of them
+    or more: each line is a total whose parts are its cells, treated by the rule of :func:`find_small`.
+
+    Parameters
+    ----------
+    sizes
+        Members by cell; the levels of its index are the dimensions.
+
+    Examples
+    --------
+    Of b and y there are only three. So b and x is hidden too, and with either of them the smaller of its column.
+
+    >>> sizes = {("a", "x"): 40, ("a", "y"): 60, ("b", "x"): 30, ("b", "y"): 3, ("c", "x"): 200, ("c", "y"): 90}
+    >>> sorted(find_hidden(pd.Series(sizes)))
+    [('a', 'x'), ('a', 'y'), ('b', 'x'), ('b', 'y')]
+    """
+    there = {cell if isinstance(cell, tuple) else (cell,): n for cell, n in sizes.items() if n > 0}
+    lines: dict[Any, dict[Any, float]] = {}
+    for cell, n in there.items():
+        for place in range(len(cell)):
+            lines.setdefault((place, cell[:place], cell[place + 1 :]), {})[cell] = n
+    hidden: set[Any] = set()
+    while True:
+        more = {cell for line in lines.values() for cell in _hide(line, hidden, min_cell=min_cell)} - hidden
+        if not more:
+            return {cell if sizes.index.nlevels > 1 else cell[0] for cell in hidden}
+        hidden |= more
+
+
+def _hide(sizes: Mapping[Any, float], hidden: Collection[Any], *, min_cell: int) -> list[Any]:
+    """Return which parts of one total to hide: small ones, those hidden already, and others until nothing is told."""
+    order = sorted(sizes, key=lambda name: (sizes[name] >= min_cell, floor(log2(sizes[name])), str(name)))
+    found = [name for name in order if sizes[name] < min_cell or name in hidden]
+    others = [name for name in order if name not in found]
+    while found and others and (len(found) < 2 or sum(sizes[name] for name in found) < min_cell):
+        found.append(others.pop(0))
+    return found
 
 
 def suppress(
