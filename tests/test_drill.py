@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis import disclosure, inference, survival
+from analysis.cli import app
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
 from analysis.reports import audit, tables
 from analysis.reports import drill as drilling
@@ -165,8 +166,6 @@ def test_columns_that_cannot_be_crossed_are_refused_with_the_remedy():
 
 
 def test_the_sample_is_drilled_printed_and_kept(root, tmp_path, monkeypatch):
-    from analysis.cli import app
-
     monkeypatch.chdir(root)
     asked = ["drill", "data/sample/community.yml", "--by", "channel,member_type", "--into", str(tmp_path)]
     made = CliRunner().invoke(app, asked)

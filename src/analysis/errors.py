@@ -119,6 +119,7 @@ class RefusalCode(StrEnum):
     TOO_FEW_LANDMARKS = "too_few_landmarks"
     TOO_FEW_SILENCES = "too_few_silences"
     ONE_ARM = "one_arm"
+    NOTHING_TO_SHOW = "nothing_to_show"
     ONE_GROUP_PER_ARM = "one_group_per_arm"
     UNIT_IN_TWO_ARMS = "unit_in_two_arms"
     DUPLICATED_UNIT = "duplicated_unit"

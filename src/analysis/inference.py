@@ -253,7 +253,7 @@ def flag_outliers(
     z = poisson_z(seen, hoped)
     phi = max(1.0, _winsorised_square(z[usable], winsorised))
     z = z / np.sqrt(phi)
-    low, high = _byar(seen, stats.norm.ppf((1 + confidence) / 2) * np.sqrt(phi))
+    low, high = byar_interval(seen, confidence=confidence, dispersion=phi)
     p_value = 2 * stats.norm.sf(np.abs(z))
     p_bh = adjust_bh(p_value)
     return table.assign(
@@ -292,7 +292,9 @@ def _winsorised_normal(share: float) -> float:
     return float(1 - 2 * share - 2 * cut * stats.norm.pdf(cut) + 2 * share * cut**2)
 
 
-def _byar(observed: Floats, z: float) -> tuple[Floats, Floats]:
+def byar_interval(observed: Floats, *, confidence: float = 0.95, dispersion: float = 1.0) -> tuple[Floats, Floats]:
+    """Return Byar's interval of a Poisson count, widened by √``dispersion`` (Breslow & Day 1987, eq. 2.13)."""
+    z = stats.norm.ppf((1 + confidence) / 2) * np.sqrt(dispersion)
     safe = np.maximum(observed, 1.0)
     low = observed * np.maximum(1 - 1 / (9 * safe) - z / (3 * np.sqrt(safe)), 0.0) ** 3
     above = observed + 1

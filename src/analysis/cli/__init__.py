@@ -47,6 +47,7 @@ app.command()(work.doctor)
 app.command()(work.explain)
 app.command()(work.compare)
 app.command()(work.restate)
+app.command()(work.drill)
 app.command("new-notebook")(work.new_notebook)
 
 

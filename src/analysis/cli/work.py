@@ -95,6 +95,35 @@ def restate(
     typer.echo(f"Open: {done.page}")
 
 
+def drill(
+    config: Config,
+    by: Annotated[str, typer.Option(metavar="COLUMN,…", help="At most three, such as channel,tier or cohort.")],
+    as_of: Annotated[str, typer.Option(metavar="DATE", help="Look as at the end of this day.")] = "",
+    locale: Annotated[str, typer.Option(metavar="en|zh", help="The language to print.")] = "en",
+    into: Into = Path("reports"),
+) -> None:
+    """Show who stays, leaves and is active by any crossing of columns; no part of a few members is shown, or can be told."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from analysis import labels
+    from analysis.reports.drill import drill as make
+
+    labels.catalogue(locale)
+    made = make(config, by=by.split(","), as_of=as_of, reports_dir=into)
+    table = Table(title=made.tables[locale].caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    headings, *rows = made.cells[locale]
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    stdout().print(table)
+    if made.n_hidden:
+        typer.echo(f"{made.n_hidden} parts are left out: of few members, or they would tell of such a part.")
+    typer.echo(f"Files: {made.folder}")
+
+
 def new_notebook(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 20_open_hours.")],
     folder: Annotated[Path, typer.Option(metavar="DIR", help="The folder of notebooks.")] = Path("notebooks"),

@@ -7,8 +7,8 @@ neighbouring counts open (three, with nought among them, at either end): the pro
 *Elements of Statistical Disclosure Control*, §6), as wide as that of the rounded counts themselves.
 
 An interval that comes from k would tell k again where its own rounding cuts the cell in two. Below :data:`WHOLE` members it is
-therefore made of what is published: Wilson's interval of the published share and number, as wide as the real one by a factor off
-a short list, and half a step wider on either side for the rounding. A difference is that of the published shares; a ratio has the
+therefore made of what is published: Wilson's, of the least and the most that the published share may stand for and of the
+published number, this divided by a factor off a short list so that it is as wide as the real one. A difference is that of the published shares; a ratio has the
 published count above the line; a count that follows from a share follows from the published one.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.inference import wilson_interval
+from analysis.inference import byar_interval, wilson_interval
 from analysis.labels import to_five
 
 PROTECTED = 5
@@ -108,9 +108,10 @@ def list_intervals(shown: float, n: float, *, confidence: float = 0.95) -> Itera
 
 def _make_interval(shown: float, n: float, factor: float, confidence: float) -> tuple[float, float]:
     size, steps = to_five(n), count_cells(n)
-    low, high = wilson_interval(shown * size / factor, size / factor, confidence=confidence)
-    rounding = 0.0 if steps == _FINEST else 0.5 / steps
-    return round(max(float(low) - rounding, 0.0), 2), round(min(float(high) + rounding, 1.0), 2)
+    half = 0.0 if steps == _FINEST else 0.5 / steps
+    ends = np.clip([shown - half, shown + half], 0.0, 1.0) * size / factor
+    low, high = wilson_interval(ends, size / factor, confidence=confidence)
+    return round(float(low[0]), 2), round(float(high[1]), 2)
 
 
 def blur_difference(
@@ -159,6 +160,19 @@ def blur_ratio(observed: float, expected: float) -> float:
     if not expected > 0 or observed < 2 * PROTECTED:
         return nan
     return round(to_five(observed) / round(expected, 1), 2)
+
+
+def blur_rate(events: float, exposure: float, *, confidence: float = 0.95) -> Shown:
+    """Return events per hundred of an exposure, with Byar's interval, of the published count; nan for fewer than ten.
+
+    The interval reaches as far as the counts do that are rounded to it.
+    """
+    if not exposure > 0 or events < 2 * PROTECTED:
+        return Shown(nan, nan, nan)
+    counts = to_five(events) + np.array([-2.0, 0.0, 2.0])
+    low, high = byar_interval(counts, confidence=confidence)
+    per = 100 / exposure
+    return Shown(*(round(float(number) * per, 1) for number in (counts[1], low[0], high[2])))
 
 
 def blur_count_of(share: float, n: float) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from analysis.disclosure.blur import blur_count_of, blur_difference, blur_interval, blur_ratio, blur_share
+from analysis.disclosure.blur import blur_count_of, blur_difference, blur_interval, blur_rate, blur_ratio, blur_share
 from analysis.labels import to_five
 
 Row = dict[Any, Any]
@@ -45,12 +45,12 @@ class Layout:
         ``(result, count, share)``: result = count x share, a number of members.
     quotient
         ``(result, events, expected)``: result = events / expected.
+    rates
+        ``(rate, low, high, events, exposure)``: so many events per hundred of an exposure.
     left
         ``(count, share)``: members counted who are that share, where nobody was lost from view.
     whole
         The claim whose ``n`` counts the members where no column does.
-    total
-        ``(column, value)``: the row that holds the others together.
     """
 
     shares: tuple[Share, ...] = ()
@@ -59,9 +59,9 @@ class Layout:
     minus: tuple[tuple[str, str, str], ...] = ()
     times: tuple[tuple[str, str, str], ...] = ()
     quotient: tuple[tuple[str, str, str], ...] = ()
+    rates: tuple[tuple[str, str, str, str, str], ...] = ()
     left: tuple[tuple[str, str], ...] = ()
     whole: str = ""
-    total: tuple[str, str] | None = None
 
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -98,7 +98,7 @@ LAYOUTS: Mapping[str, Layout] = {
             Share(value="stay_90", low="stay_90_low", high="stay_90_high"),
             Share(value="share_active", low="active_low", high="active_high", of="n_present"),
         ),
-        total=("total", "total"),
+        rates=(("leave_rate", "leave_low", "leave_high", "n_events", "member_weeks"),),
     ),
 }
 """By the title of a table."""
@@ -166,6 +166,9 @@ def _derive(row: Row, made: Row, layout: Layout) -> Row:
     for name, events, expected in layout.quotient:
         if _has(row, events, expected):
             found[name] = blur_ratio(row[events], row[expected])
+    for name, low, high, events, exposure in layout.rates:
+        if _has(row, events, exposure):
+            found |= dict(zip((name, low, high), blur_rate(row[events], row[exposure]), strict=True))
     return found
 
 

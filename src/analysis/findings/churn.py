@@ -144,7 +144,6 @@ def describe_window(result: WindowLoss | RefusedAnalysis, *, leaving: Leaving) -
         ci_high=result.change_high,
         unit="fraction",
         shown=name_shown(change),
-        shown=name_shown(change),
     )
 
 

@@ -3,6 +3,8 @@
 from analysis.plots.allocation import plot_allocation
 from analysis.plots.churn import plot_groups, plot_immortal_time, plot_levels, plot_stay, plot_triangle
 from analysis.plots.display import (
+    list_cells,
+    list_values,
     show_figure,
     show_findings,
     show_headline,
@@ -24,6 +26,8 @@ from analysis.plots.warning import plot_warning
 
 __all__ = [
     "Chart",
+    "list_cells",
+    "list_values",
     "plot_alarms",
     "plot_allocation",
     "plot_award",

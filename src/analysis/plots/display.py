@@ -70,7 +70,11 @@ Counts of members by level or group are rounded to five, so that the difference 
 WITHHELD = {"GroupWatch": "groups", "Triangle": "cohorts"}
 """Results that say how many parts they left out as too small (``n_suppressed``), and what those are."""
 
-OWN_WAYS = {"checks": {"n": "n"}, "recency": {"expected": "n5"}}
+OWN_WAYS = {
+    "checks": {"n": "n"},
+    "recency": {"expected": "n5"},
+    "drill": dict.fromkeys(("group_id", "cohort_day"), "level"),
+}
 """Columns that a table, by its title, writes in a way of its own; the counts of *checks* are those of whole questions."""
 
 
@@ -86,6 +90,10 @@ INTERVALS = {
     "mean_interval": ("unit.interval_d1", "rmst_days", "rmst_low", "rmst_high"),
     "effect_share": ("incentive.interval.share", "estimate", "ci_low", "ci_high"),
     "effect_figure": ("incentive.interval.figure", "estimate", "ci_low", "ci_high"),
+    "stay_30_interval": ("unit.interval_of100", "stay_30", "stay_30_low", "stay_30_high"),
+    "stay_90_interval": ("unit.interval_of100", "stay_90", "stay_90_low", "stay_90_high"),
+    "leave_rate_interval": ("unit.interval_d1", "leave_rate", "leave_low", "leave_high"),
+    "share_active_interval": ("unit.interval_of100", "share_active", "active_low", "active_high"),
     "rmst_interval": ("unit.interval_days", "difference_rmst", "ci_low_rmst", "ci_high_rmst"),
 }
 """Columns that are made here of three: an estimate and its interval in one cell."""
@@ -187,6 +195,31 @@ def show_table(result: Any, *, title: str, columns: Sequence[str], locale: str, 
         values = _values(records, named_here, language, ways)
         file = {"name": "-".join([title, *facts.values()]), "caption": caption, **values}
         _show_html(html, language, {TABLE: file})
+
+
+def list_values(
+    table: pd.DataFrame, *, title: str, columns: Sequence[str], locale: str, by: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return a table's values as :func:`show_table` would publish them beside a page: name, caption, columns, rows.
+
+    Parameters
+    ----------
+    by
+        Columns that its name and caption mention.
+    """
+    released = disclosure.release(table.to_dict("records"), disclosure.find_layout(title))
+    ways = WAYS | OWN_WAYS.get(title, {})
+    caption = labels.text(f"caption.{title}", locale, by=[labels.name("column", name, locale) for name in by])
+    records = [_in(locale, row) for row in released]
+    return {"name": "-".join([title, *by]), "caption": caption, **_values(records, columns, locale, ways)}
+
+
+def list_cells(table: pd.DataFrame, *, title: str, columns: Sequence[str], locale: str) -> list[list[str]]:
+    """Return a table as a page has it, its headings first: an estimate and its interval in one cell."""
+    rows = disclosure.release(table.to_dict("records"), disclosure.find_layout(title))
+    ways = WAYS | OWN_WAYS.get(title, {})
+    cells = [[_cell(row, name, locale, ways) for name in columns] for row in rows]
+    return [[_heading(name, locale) for name in columns], *cells]
 
 
 def _in(language: str, row: Mapping[Any, Any]) -> dict[Any, Any]:

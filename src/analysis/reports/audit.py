@@ -146,8 +146,9 @@ def read_rows(files: Mapping[str, bytes], notebook: str) -> list[Row]:
 def read_cells(files: Mapping[str, bytes], notebook: str) -> Cells:
     """Return the counts of members that CSV files of tables hold; totals of whole questions are no cells."""
     return {
-        (row.table, name, *row.key.values()): row.numbers[name]
+        (place, name, *levels): row.numbers[name]
         for row in read_rows(files, notebook)
+        for place, levels in [_locate(row)]
         for name in sorted(COUNTS & row.numbers.keys())
     }
 
@@ -169,7 +170,8 @@ def read_ranges(rows: Sequence[Row], shared: Sequence[Mapping[str, Any]]) -> Ran
         for part in disclosure.find_layout(row.table).shares:
             n, value = row.get(part.of), row.get(part.value)
             if isfinite(n) and isfinite(value):
-                found[(row.table, part.value, *row.key.values())] = leaks.range_of(n, value)
+                place, levels = _locate(row)
+                found[(place, part.value, *levels)] = leaks.range_of(n, value)
     for claim in shared:
         if claim.get("unit") == "fraction" and claim["id"] not in leaks.FORECASTS | leaks.GAPS:
             n, value = (nan if claim.get(name) is None else float(claim[name]) for name in ("n", "estimate"))
@@ -209,6 +211,16 @@ def _read_shared(run: Path) -> list[dict[str, Any]]:
     return claims
 
 
+def _locate(row: Row) -> tuple[str, tuple[str, ...]]:
+    """Return the name of a cell wherever it is published: a margin of a drill is the cell of a smaller one, or of the page."""
+    title = row.table.split("-", maxsplit=1)[0]
+    if title != "drill":
+        return row.table, tuple(row.key.values())
+    levels = {name: level for name, level in sorted(row.key.items()) if level != leaks.TOTAL}
+    kind = "levels" if len(levels) == 1 else "drill"
+    return "-".join([kind, *levels]), tuple(levels.values())
+
+
 def _is_key(name: str, value: str | None) -> bool:
     """A number with decimals is an estimate: it differs from run to run and tells no row apart, nor does what is not there."""
     if name in COUNTS | _MEASURED or not value:
@@ -232,7 +244,7 @@ def _parts(cells: Cells, min_cell: int) -> Iterator[Leak]:
     for (table, column), keys in itertools.groupby(sorted(cells), key=lambda key: key[:2]):
         parts = list(keys)
         totals = [key for key in parts if leaks.TOTAL in key[2:]]
-        if len(totals) != 1:
+        if len(totals) != 1 or table.startswith("drill"):
             continue  # totals of crossings are judged along each of their columns
         rest = cells[totals[0]] - sum(cells[key] for key in parts if key not in totals)
         exact = any(cells[key] % _STEP for key in parts)

@@ -24,7 +24,15 @@ FORECASTS = frozenset(("churn.next", "churn.exits", "churn.risk", "churn.aft"))
 """Claims whose estimate counts nobody: nobody has left yet."""
 
 GAPS = frozenset(
-    ("churn.change", "churn.difference", "churn.immortal_time", "churn.next_validation", "churn.risk_validation")
+    (
+        "churn.change",
+        "churn.first_week",
+        "churn.window",
+        "churn.difference",
+        "churn.immortal_time",
+        "churn.next_validation",
+        "churn.risk_validation",
+    )
 )
 """Claims whose estimate is a difference of shares."""
 

@@ -27,6 +27,7 @@ from analysis.summaries.counts import (
     count_stays,
     list_present,
 )
+from analysis.summaries.drill import COHORT, DrillCounts, count_drill, list_dimensions
 from analysis.summaries.experiments import UNITS, Metric, count_units
 from analysis.summaries.heavy import HeavyCounts, count_heavy, count_ranks, count_winsorised, find_caps
 from analysis.summaries.incentives import count_days, count_exits, count_invited, count_kept, count_retention, find_kept
@@ -48,6 +49,7 @@ from analysis.summaries.trial_units import STILL_HERE
 from analysis.summaries.visits import count_visits
 
 __all__ = [
+    "COHORT",
     "HISTORY_SHARE",
     "STILL_HERE",
     "THRESHOLDS",
@@ -55,6 +57,7 @@ __all__ = [
     "WIDE_MOST",
     "AwardCounts",
     "ChurnCounts",
+    "DrillCounts",
     "HeavyCounts",
     "Landmarks",
     "LookBack",
@@ -82,6 +85,7 @@ __all__ = [
     "count_costs",
     "count_daily",
     "count_days",
+    "count_drill",
     "count_exits",
     "count_heavy",
     "count_invited",
@@ -126,6 +130,7 @@ __all__ = [
     "find_stays",
     "join_outcomes",
     "list_at_landmark",
+    "list_dimensions",
     "list_groupings",
     "list_present",
     "read_assignments",

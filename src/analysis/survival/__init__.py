@@ -9,6 +9,7 @@ from analysis.survival.causes import Incidence, estimate_incidence, estimate_inc
 from analysis.survival.cohorts import CohortLoss, Triangle, estimate_cohort_loss, estimate_triangle, last_day_of
 from analysis.survival.concordance import Concordance, estimate_concordance
 from analysis.survival.cox import Cox, estimate_cox, project_cox, score_rows
+from analysis.survival.drill import Drill, tabulate_drill
 from analysis.survival.groups import GroupWatch, watch_groups
 from analysis.survival.immortal import ImmortalTime, show_immortal_time
 from analysis.survival.interval import IntervalCurve, estimate_between_looks
@@ -77,6 +78,7 @@ __all__ = [
     "Concordance",
     "Cox",
     "Discrimination",
+    "Drill",
     "ExpectedExits",
     "Fallback",
     "GroupWatch",
@@ -156,6 +158,7 @@ __all__ = [
     "score_rows",
     "show_immortal_time",
     "shrink_ratios",
+    "tabulate_drill",
     "tabulate_remaining",
     "tabulate_tests",
     "validate_predictions",
