@@ -211,7 +211,8 @@ def list_values(
     ways = WAYS | OWN_WAYS.get(title, {})
     caption = labels.text(f"caption.{title}", locale, by=[labels.name("column", name, locale) for name in by])
     records = [_in(locale, row) for row in released]
-    return {"name": "-".join([title, *by]), "caption": caption, **_values(records, columns, locale, ways)}
+    headings = {name: _heading(name, locale, title) for name in columns}
+    return {"name": "-".join([title, *by]), "caption": caption, **_values(records, headings, locale, ways)}
 
 
 def list_cells(table: pd.DataFrame, *, title: str, columns: Sequence[str], locale: str) -> list[list[str]]:
@@ -219,7 +220,7 @@ def list_cells(table: pd.DataFrame, *, title: str, columns: Sequence[str], local
     rows = disclosure.release(table.to_dict("records"), disclosure.find_layout(title))
     ways = WAYS | OWN_WAYS.get(title, {})
     cells = [[_cell(row, name, locale, ways) for name in columns] for row in rows]
-    return [[_heading(name, locale) for name in columns], *cells]
+    return [[_heading(name, locale, title) for name in columns], *cells]
 
 
 def _in(language: str, row: Mapping[Any, Any]) -> dict[Any, Any]:
