@@ -9,7 +9,7 @@ from analysis.planning.basis import Basis
 from analysis.planning.inputs import group_streams, list_streams, live_at, read_target
 from analysis.planning.sobol import Sobol, find_indices, lay_out
 
-LOG2_N, REPLICATES = 7, 16
+LOG2_N, REPLICATES = 7, 12
 
 
 def measure_levers(

@@ -32,7 +32,7 @@ EDGE = float(special.ndtri(0.9))
 SURE = 9.0
 """A risk at this normal score does not strike, whatever its chance; at the negative it does."""
 
-LOOKS, WORLDS, BARS = 128, 1_024, 8
+LOOKS, WORLDS, BARS = 64, 768, 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
