@@ -117,6 +117,10 @@ def test_the_reports_that_still_count_the_person_and_the_lists_that_name_them_ar
     (run / "02.risk_list.csv").write_text(f"rank,member_id\n1,{stored('b')}\n", "utf-8")
     counted = find_counted(tmp_path / "reports/club", member_id=stored("a"))
     assert (counted.runs, counted.lists) == ((run.name,), (run / "01.risk_list.csv",))
+    failed = tmp_path / "reports/club/failed" / run.name / "01.ipynb"
+    failed.parent.mkdir(parents=True)
+    failed.write_text(f"KeyError: '{stored('a')}'", "utf-8")
+    assert failed in find_counted(tmp_path / "reports/club", member_id=stored("a")).lists
     told = CliRunner().invoke(cli.app, ["forget", str(club.path), "a", "--reports", str(tmp_path / "reports")])
     assert told.exit_code == 0, told.output
     assert "activity: 2 rows erased" in told.output

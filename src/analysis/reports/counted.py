@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.reports.listing import LISTS
+from analysis.reports.reopen import FOLDER as FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Counted:
     runs
         Those whose figures include everybody who was stored then, oldest first; no page names anybody.
     lists
-        Files that name the person.
+        Files that name the person: lists of members, and failed notebooks, whose outputs may.
     """
 
     runs: tuple[str, ...]
@@ -31,7 +32,8 @@ def find_counted(folder: Path, *, member_id: str) -> Counted:
     A run made after the erasure is not told apart by its date but by its data: call this when somebody was just erased.
     """
     runs = sorted(path.parent.name for path in folder.glob("*/manifest.json") if _is_run(path))
-    lists = sorted(path for path in folder.rglob(LISTS) if member_id in path.read_text("utf-8-sig"))
+    quoting = [*folder.rglob(LISTS), *(path for path in (folder / FAILED).rglob("*") if path.is_file())]
+    lists = sorted(path for path in quoting if member_id in path.read_text("utf-8-sig", "replace"))
     return Counted(runs=tuple(runs), lists=tuple(lists))
 
 
