@@ -52,8 +52,16 @@ def test_sum_and_budget_stand_side_by_side(wide: tuple[Allocation, Scenario]):
     assert "400 + 400 = 800 CNY; the budget is 800." in told["en"].replace("401 + 399", "400 + 400").replace(
         "399 + 401", "400 + 400"
     )
-    assert "no split within the bounds could bring more than 0" in told["en"]
+    assert "no other within the bounds does better there" in told["en"]
     assert "800" in told["zh"]
+
+
+def test_what_a_search_leaves_open_and_phases_that_shift_are_said(wide: tuple[Allocation, Scenario]):
+    open_yet = replace(wide[0], split=replace(wide[0].split, bound=wide[0].split.score + 2.5), media=900.0)
+    told = findings.describe_balance(open_yet, plan=wide[1])
+    assert "could bring more than 2.5 beyond it" in told["en"]
+    assert "channels cost 900 CNY on average over these worlds, against 800." in told["en"]
+    assert "phases" not in findings.describe_balance(wide[0], plan=wide[1])["en"]
 
 
 def test_a_bound_that_is_reached_is_named():

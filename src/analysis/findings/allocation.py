@@ -16,6 +16,12 @@ from analysis.planning import Allocation, Scenario
 EVEN_TO = 0.5
 """Spending that rounds to the same money is the same [currency]."""
 
+NOTHING = 0.05
+"""A figure that is written as 0.0."""
+
+SHIFTED = 0.005
+"""Where channels then cost another sum by more than this share, because phases open at other times, the page says so."""
+
 
 def describe_allocation(result: Allocation | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> Finding:
     """Return where the money for channels should go and what that gains, or that it may stay where it is."""
@@ -26,7 +32,7 @@ def describe_allocation(result: Allocation | RefusedAnalysis, *, plan: Scenario 
     facts = {"budget": result.budget, "currency": plan.currency}
     other = "_other" if _is_other_budget(result) else ""
     if result.kept:
-        sentence = join(labels.both(f"plan.allocation.kept{other}", **facts), _tell_bounds(result, plan))
+        sentence = labels.both(f"plan.allocation.kept{other}", **facts)
     else:
         facts |= {"moves": _list_moves(result, plan), "gain": _tell_gain(result, plan)}
         sentence = join(
@@ -57,11 +63,14 @@ def describe_balance(result: Allocation | RefusedAnalysis, *, plan: Scenario | R
     added = {locale: " + ".join(labels.write(part, "n", locale) for part in parts) for locale in labels.LOCALES}
     facts = {"parts": added, "sum": sum(parts), "budget": result.budget, "currency": plan.currency}
     gap = result.split.gap
-    kind = "unproven" if isnan(gap) else "proven"
+    kind = "unproven" if isnan(gap) else "best" if gap < NOTHING else "proven"
     return join(
         labels.both(f"plan.balance.{result.per}", **facts),
         labels.both("plan.balance.more", now=result.now_total, currency=plan.currency)
         if _is_other_budget(result)
+        else None,
+        labels.both("plan.balance.shifted", spent=result.media, now=result.media_now, currency=plan.currency)
+        if abs(result.media - result.media_now) > SHIFTED * max(result.media_now, EVEN_TO)
         else None,
         labels.both(f"plan.search.{kind}", gap=gap),
     )

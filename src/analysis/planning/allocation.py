@@ -64,6 +64,9 @@ class Allocation:
         What the split adds up to, and what the plan spends now [currency].
     per
         ``plan`` or ``week``: what these are for.
+    media, media_now
+        What channels cost over the plan with this split and with the present one, on average over the worlds: phases may
+        open at other times than now, and channels with them [currency].
     kept
         Whether nothing surely beats the present split, so that it stays.
     gain
@@ -84,6 +87,8 @@ class Allocation:
     budget: float
     now_total: float
     per: str
+    media: float
+    media_now: float
     kept: bool
     gain: Gain
     chance_gain: Difference
@@ -150,6 +155,8 @@ def run_allocation(
         budget=total,
         now_total=now_total,
         per=rules.per,
+        media=_count_media(ran),
+        media_now=_count_media(before),
         kept=kept,
         gain=measure_gain(goal, read_figure(ran, target), read_figure(before, target), confidence=confidence),
         chance_gain=compare_chances(list_hits(ran)[target], list_hits(before)[target], confidence=confidence),
@@ -223,6 +230,10 @@ def _proves_itself(
         read_figure(run_split(basis, plain, limits=limits, spend=split.spend), target) for split in (found, held)
     )
     return measure_gain(goal, one, other).ci_low > 0
+
+
+def _count_media(worlds: Worlds) -> float:
+    return float(worlds.series["media"].sum(axis=1, dtype=float).mean())
 
 
 def _derive(worlds: Worlds, stream: int) -> int:
