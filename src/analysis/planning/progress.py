@@ -10,9 +10,10 @@ from math import nan
 import numpy as np
 
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.planning.actuals import Actuals
 from analysis.planning.earned import Earned, measure_earned
 from analysis.planning.quantities import Floats
-from analysis.planning.scenario import Actuals, Scenario
+from analysis.planning.scenario import Scenario
 from analysis.planning.schedule import order_tasks, time_tasks
 
 EPOCH = dt.date(1970, 1, 1)

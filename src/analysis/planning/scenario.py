@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from analysis.config import find_upwards, read_yaml, validate
 from analysis.errors import ConfigError
+from analysis.planning.actuals import Actuals
 from analysis.planning.calendar import Entry
 from analysis.planning.circles import list_circles
 from analysis.planning.limits import AllocationRules
@@ -227,37 +228,6 @@ class Alternative(Part):
 
     name: Words = Field(default_factory=dict)
     changes: dict[str, Any] = Field(min_length=1)
-
-
-class Actual(Part):
-    """How far a task is: when it began and ended, and what share of it is done."""
-
-    started: dt.date | None = None
-    finished: dt.date | None = None
-    done: float | None = Field(None, ge=0, le=1, description="share done; None: 1 if finished, else not known")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Actual:
-        if self.started and self.finished and self.finished < self.started:
-            raise ValueError(f"finished on {self.finished}, before it started on {self.started}")
-        if self.finished and self.done is not None and self.done < 1:
-            raise ValueError(f"finished on {self.finished}, and only {self.done:g} of it done")
-        return self
-
-
-class Actuals(Part):
-    """What has happened so far; nothing of it may be later than the day to which a page looks."""
-
-    until: dt.date = Field(description="the day at whose end this was so")
-    tasks: dict[Name, Actual] = Field(default_factory=dict)
-    spent: float | None = Field(None, ge=0, description="on tasks, in all")
-
-    @model_validator(mode="after")
-    def _by_then(self) -> Actuals:
-        for name, task in self.tasks.items():
-            if any(moment and moment > self.until for moment in (task.started, task.finished)):
-                raise ValueError(f"tasks.{name}: has a day after {self.until}, until when this was so")
-        return self
 
 
 class Scenario(Part):
