@@ -150,9 +150,9 @@ def correlate(scores: Floats, *, ranks: Floats) -> Floats:
     """
     if len(scores) < 2:  # one world has no ranks
         return scores
-    wanted = np.linalg.cholesky(_lift(2 * np.sin(np.pi * ranks / 6)))
+    wanted = np.linalg.cholesky(lift(2 * np.sin(np.pi * ranks / 6)))
     # Rounded and without BLAS, whose order of adding up depends on the number of threads.
-    found = np.linalg.cholesky(_lift(np.asarray(np.corrcoef(scores, rowvar=False)).round(12)))
+    found = np.linalg.cholesky(lift(np.asarray(np.corrcoef(scores, rowvar=False)).round(12)))
     mixed = np.linalg.solve(found, np.eye(len(ranks))).T @ wanted.T
     target = np.einsum("nk,kj->nj", scores, mixed)
     order = target.argsort(axis=0, kind="stable")
@@ -220,7 +220,7 @@ def _change(pair: Correlation, names: Sequence[str], valid: Floats) -> float:
     return abs(float(valid[one, other]) - pair.rank)
 
 
-def _lift(matrix: Floats) -> Floats:
+def lift(matrix: Floats) -> Floats:
     """Return the matrix with eigenvalues above 0, so that it has a Cholesky factor, and ones on the diagonal."""
     values, vectors = np.linalg.eigh(matrix)
     if values[0] >= LEAST_EIGENVALUE:

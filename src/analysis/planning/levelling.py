@@ -86,11 +86,23 @@ class Progress:
 
     Tasks of a phase get their people when it opens; what was planned before keeps them. ``start`` and ``end`` are
     worlds × tasks in the network's order, inf for tasks whose time is not known yet.
+
+    Parameters
+    ----------
+    durations
+        Worlds × tasks [weeks].
+    begun
+        Tasks that have begun, and when, by world or in all of them: they keep that, whatever the plan would have had.
+    now
+        No other task begins before [weeks].
     """
 
-    def __init__(self, plan: Plan, durations: Floats) -> None:
+    def __init__(
+        self, plan: Plan, durations: Floats, *, begun: Mapping[str, Floats | float] | None = None, now: float = 0.0
+    ) -> None:
         self.plan = plan
         self.durations = durations
+        self.begun, self.now = begun or {}, now
         worlds = len(durations)
         self.column = {name: place for place, name in enumerate(plan.network.tasks)}
         self.start = np.full(durations.shape, np.inf, order="F")  # tasks are read one by one
@@ -130,12 +142,9 @@ class Progress:
     def _place(self, name: str, worlds: np.ndarray) -> np.ndarray:
         """Place a task where all that it waits for is known; return those worlds."""
         column = self.column[name]
-        before = self.plan.network.before[name]
-        ready = self.opened[self.plan.phase[name]][worlds]
-        for link in before:
-            ready = np.maximum(ready, self.end[worlds, self.column[link.task]] + link.lag)
+        ready = self._find_ready(name, worlds)
         now = np.isinf(self.start[worlds, column]) & np.isfinite(ready)
-        rows, ready = worlds[now], np.maximum(ready[now], 0.0)
+        rows, ready = worlds[now], ready[now]
         if not len(rows):
             return rows
         duration = self.durations[rows, column]
@@ -143,10 +152,20 @@ class Progress:
         if role is not None:
             free = self._free[role][rows]
             people = self.plan.people[name]
-            ready = np.maximum(ready, free[:, people - 1])
+            if name not in self.begun:
+                ready = np.maximum(ready, free[:, people - 1])
             free[:, :people] = (ready + duration)[:, None]
             free.sort(axis=1)
             self._free[role][rows] = free
         self.start[rows, column] = ready
         self.end[rows, column] = ready + duration
         return rows
+
+    def _find_ready(self, name: str, worlds: np.ndarray) -> Floats:
+        """Return when a task can begin for all but its people [weeks]; inf where that is not known."""
+        if name in self.begun:
+            return np.broadcast_to(self.begun[name], len(self.start))[worlds]
+        ready = self.opened[self.plan.phase[name]][worlds]
+        for link in self.plan.network.before[name]:
+            ready = np.maximum(ready, self.end[worlds, self.column[link.task]] + link.lag)
+        return np.maximum(ready, self.now)

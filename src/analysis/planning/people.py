@@ -104,26 +104,30 @@ class Sources:
         struck
             By ``channels.NAME``: 0 where a risk closes it; by ``lifts.NAME``: what the calendar multiplies its joins by.
         """
+        running = self.find_running(week, opens, struck)
+        coming = self.find_coming(running, struck)
+        if coming is running and (running == 1).all():
+            return self.full
+        flows = np.einsum("pcw,cw->pw", self.offers[:-1], coming)  # the calendar lifts joins, not what channels cost
+        return np.concatenate([flows, np.einsum("cw,cw->w", self.offers[-1], running)[None]])
+
+    def find_running(self, week: int, opens: Mapping[str, Floats], struck: Mapping[str, Floats]) -> Floats:
+        """Return the part of a week in which each channel runs, channels × worlds."""
         running = np.ones((len(self.channels), self.given.n))
         for place, (name, _) in enumerate(self.channels):
             if name in opens:
                 np.clip(week + 1 - opens[name], 0.0, 1.0, out=running[place])
             if (shut := struck.get(f"channels.{name}")) is not None:
                 running[place] *= shut
-        lifts = {
-            place: struck[f"lifts.{name}"] for place, (name, _) in enumerate(self.channels) if f"lifts.{name}" in struck
-        }
-        if lifts:
-            return self._lift(running, lifts)
-        return self.full if running.all() and (running == 1).all() else np.einsum("pcw,cw->pw", self.offers, running)
+        return running
 
-    def _lift(self, running: Floats, lifts: Mapping[int, Floats]) -> Floats:
-        """Return what channels bring where the calendar multiplies the joins of some; what they cost it does not."""
-        coming = running.copy()
-        for place, lift in lifts.items():
-            coming[place] *= lift
-        flows = np.einsum("pcw,cw->pw", self.offers[:-1], coming)
-        return np.concatenate([flows, np.einsum("cw,cw->w", self.offers[-1], running)[None]])
+    def find_coming(self, running: Floats, struck: Mapping[str, Floats]) -> Floats:
+        """Return how many times its offer each channel brings: as it runs, and as the calendar lifts its joins."""
+        lifts = {name: struck[f"lifts.{name}"] for name, _ in self.channels if f"lifts.{name}" in struck}
+        if not lifts:
+            return running
+        one = np.ones(self.given.n)
+        return running * np.stack([lifts.get(name, one) for name, _ in self.channels])
 
 
 class Desk:
@@ -206,6 +210,19 @@ class People:
         kinds = split(flow)
         self.came[week] = flow.joins * kinds.share * np.exp(-self.arriving * kinds.ratio * hazard)
         self.ratio[week], self.active_share[week], self.buying_share[week] = kinds[1:]
+        self._count(week + 1)
+
+    def scale_members(self, week: int, factor: Floats) -> None:
+        """Let there be ``factor`` times as many at the end of a week, all cohorts alike."""
+        self.present *= factor.astype(np.float32)
+        self.came[: week + 1] *= factor.astype(np.float32)
+        self._count(week + 1)
+
+    def scale_active(self, week: int, factor: Floats) -> None:
+        """Let ``factor`` times as many of those there be active and buy, all cohorts alike."""
+        self.active_now, self.buying_now = self.active_now * factor, self.buying_now * factor
+        self.active_share[: week + 1] *= factor.astype(np.float32)
+        self.buying_share[: week + 1] *= factor.astype(np.float32)
         self._count(week + 1)
 
     def _count(self, weeks: int) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator
 from dataclasses import replace
 from math import nan
 
 import numpy as np
 
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.planning.actuals import Actuals
+from analysis.planning.actuals import Actuals, count_weeks
 from analysis.planning.earned import Earned, measure_earned
+from analysis.planning.past import check_as_of
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario
 from analysis.planning.schedule import order_tasks, time_tasks
-
-EPOCH = dt.date(1970, 1, 1)
 
 
 def measure_progress(plan: Scenario, *, as_of_day: int) -> Earned:
@@ -42,13 +39,12 @@ def measure_progress(plan: Scenario, *, as_of_day: int) -> Earned:
     actuals = plan.actuals
     if actuals is None:
         raise RefusedAnalysis(RefusalCode.NO_ACTUALS)
-    if late := next(_find_later(actuals, as_of_day), None):
-        raise RefusedAnalysis(RefusalCode.ACTUAL_AFTER_AS_OF, {"name": late[0], "day": late[1], "as_of": as_of_day})
+    check_as_of(actuals, as_of_day=as_of_day)
     planned, costs = plan_value(plan)
     if not planned[-1] > 0:
         raise RefusedAnalysis(RefusalCode.NO_TASK_COSTS)
     earned = sum(costs[name] * _find_share(actuals, name) for name in sorted(costs))
-    gone = max(0.0, ((actuals.until - plan.start).days + 1) / 7)
+    gone = max(0.0, count_weeks(plan.start, actuals.until))
     state = measure_earned(planned, now=gone, earned=min(earned, float(planned[-1])), spent=actuals.spent or 0.0)
     if actuals.spent is not None:
         return state
@@ -88,17 +84,6 @@ def _open_phases(plan: Scenario, means: dict[str, Floats]) -> dict[str, Floats]:
 
 def _by_task(plan: Scenario, opens: dict[str, float]) -> dict[str, Floats]:
     return {name: np.array([opens[task.phase]]) for name, task in plan.tasks.items()}
-
-
-def _find_later(actuals: Actuals, as_of_day: int) -> Iterator[tuple[str, int]]:
-    """Yield what is said to have happened after a day, by its name in the scenario file, with its day."""
-    moments = {"actuals.until": actuals.until}
-    for name, actual in sorted(actuals.tasks.items()):
-        moments[f"actuals.tasks.{name}.started"] = actual.started or actuals.until
-        moments[f"actuals.tasks.{name}.finished"] = actual.finished or actuals.until
-    for name, moment in moments.items():
-        if (day := (moment - EPOCH).days) > as_of_day:
-            yield name, day
 
 
 def _find_share(actuals: Actuals, name: str) -> float:

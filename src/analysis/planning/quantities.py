@@ -123,6 +123,28 @@ class Quantity(BaseModel):
             return np.asarray(_QUANTILES[self.shape](special.ndtr(score), *self.numbers))
         return _look_up(score, _table(self.shape, self.numbers))
 
+    def look_up(self, score: Floats) -> Floats:
+        """Return the value at each score from the table, however few scores there are: quicker, and right to 1e-6."""
+        if self.is_known or self.shape in ("normal", "lognormal"):
+            return self.at(score)
+        return _look_up(np.asarray(score, float), _table(self.shape, self.numbers))
+
+    def find_score(self, value: float) -> float:
+        """Return the standard normal score of a value; ±8 where no draw goes so far.
+
+        Examples
+        --------
+        >>> Quantity(uniform=(0, 10)).find_score(5)
+        0.0
+        """
+        if self.shape == "normal":
+            mean, sd = self.numbers
+            return (value - mean) / sd
+        if self.shape == "lognormal":
+            middle, spread = _log_scale(*self.numbers)
+            return (log(value) - middle) / spread if value > 0 else -REACH
+        return float(np.interp(value, _table(self.shape, self.numbers), np.linspace(-REACH, REACH, KNOTS)).round(9))
+
     def quantile(self, u: Floats) -> Floats:
         """Return the value below which a share ``u`` of draws falls."""
         return self.at(special.ndtri(np.asarray(u, float)))

@@ -53,6 +53,7 @@ class Cloud:
     start: Floats
 
     def take(self, rows: np.ndarray) -> Cloud:
+        """Return these of the draws."""
         return Cloud(scores=self.scores[rows], fit=self.fit[rows], start=self.start[rows])
 
     def height(self, temperature: float) -> Floats:
@@ -185,10 +186,10 @@ def fit_law(scores: Floats, directions: Floats) -> Normal:
 
 def _find_step(gain: Floats, *, most: float) -> float:
     """Return how far the temperature can rise, so that the draws keep ``KEPT`` of their worth."""
-    gain = np.where(np.isfinite(gain), gain, -1e300)
+    some = gain[np.isfinite(gain)]
 
     def worth(step: float) -> float:
-        return count_effective(step * gain) / len(gain)
+        return count_effective(step * some) / len(gain)
 
     if worth(most) >= KEPT:
         return most

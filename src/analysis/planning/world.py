@@ -37,7 +37,7 @@ class World:
         kept = SERIES + OF_SEATS if self.seats else SERIES
         self.series: dict[str, Singles] = {name: np.zeros((weeks, n), np.float32) for name in kept}
         self.sums = {name: np.zeros(n) for name in ("joins", "revenue", "margin", "cost")}
-        self.progress = Progress(given.schedule, self._by_task("duration"))
+        self.progress = self._prepare_tasks()
         self.prices = self._by_task("cost")
         self.bills = np.zeros((weeks, n))
         self.ready: dict[str, Floats] = {}
@@ -53,6 +53,9 @@ class World:
         )
         at_once = sorted(set(self.plan.phases) - {gate.opens for gate in self.plan.gates.values()})
         self._open_phases({phase: np.zeros(n) for phase in at_once}, week=0)
+
+    def _prepare_tasks(self) -> Progress:
+        return Progress(self.given.schedule, self._by_task("duration"))
 
     def _by_task(self, what: str) -> Floats:
         """Return an amount of every task, worlds × tasks."""
@@ -163,12 +166,7 @@ class World:
 
     def _attract(self, week: int, struck: Mapping[str, Floats]) -> tuple[Flow, Floats]:
         """Return this week's joins, by channels and referral, and what media cost."""
-        opens = {
-            name: self.progress.end[:, self.progress.column[channel.opens_with]]
-            for name, channel in self.plan.channels.items()
-            if channel.opens_with
-        }
-        *parts, media = self.sources.run(week, opens, struck)
+        *parts, media = self.sources.run(week, self._list_openings(), struck)
         invited, people = self.people.active * self.invited, self.people
         share = np.divide(invited, people.total, out=np.zeros(self.given.n), where=people.total > 0)
         # The invited are as the members are: their hazard is everybody's, their shares those of all.
@@ -179,6 +177,11 @@ class World:
             seated, hosted = self.seats.admit(people.total, parts[0] * more_joins, invited * more_joins)
             parts, more = [part * seated for part in parts], [other * hosted for other in more]
         return Flow(*((part + other) * more_joins for part, other in zip(parts, more, strict=True))), media
+
+    def _list_openings(self) -> dict[str, Floats]:
+        """Return by channel that waits for a task when that ends [weeks]."""
+        waiting = {name: channel.opens_with for name, channel in self.plan.channels.items()}
+        return {name: self.progress.end[:, self.progress.column[task]] for name, task in waiting.items() if task}
 
     def _account(self, week: int, joins: Floats, media: Floats, dearer: Floats) -> None:
         given, people = self.given, self.people

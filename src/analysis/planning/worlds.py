@@ -12,16 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from analysis.errors import ConfigError
 from analysis.planning.aging import Aging, age_by_points
 from analysis.planning.draw import Draw, draw_plan
-from analysis.planning.given import Given, Singles, Strike
+from analysis.planning.given import Given, Singles
+from analysis.planning.known_past import KnownPast
 from analysis.planning.levelling import prepare
+from analysis.planning.past import Past
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario
 from analysis.planning.schedule import order_tasks
+from analysis.planning.strikes import strike_risk
 from analysis.planning.world import World
 
 CHUNK = 4_096
@@ -76,6 +78,7 @@ def run_plan(
     aging: Aging | None = None,
     now: Floats | None = None,
     draw: Draw | None = None,
+    past: Past | None = None,
 ) -> Worlds:
     """Draw ``n`` worlds of a plan and live through them.
 
@@ -92,33 +95,68 @@ def run_plan(
     draw
         Worlds drawn already, with their own ``n`` and seed, which then count; None draws them. See :func:`draw_plan` for
         worlds at given points.
+    past
+        What has happened: worlds then begin with it, and have luck of their own from there on.
 
     Raises
     ------
     ConfigError
         Tasks that wait for one another, or no way to age.
     """
-    schedule = prepare(order_tasks(plan.tasks), plan.tasks, plan.roles)
-    draw = draw_plan(plan, n=n, seed=seed) if draw is None else draw
-    n = draw.n
-    tenure = _tenure(plan, now)
-    lived = _Lived(plan, draw, aging, weeks=len(tenure) + plan.weeks)
-    strikes = {name: strike_risk(plan, draw, name) for name in sorted(plan.risks)}
+    stage = Stage(plan, draw_plan(plan, n=n, seed=seed) if draw is None else draw, aging=aging, now=now, past=past)
 
     def live(first: int) -> World:
-        rows = slice(first, min(first + CHUNK, n))
-        values = {name: value[rows] for name, value in draw.values.items()}
-        values |= {name: np.full(rows.stop - rows.start, value) for name, value in draw.known.items()}
-        struck = {
-            name: (happens[rows], begins[rows], lasts[rows]) for name, (happens, begins, lasts) in strikes.items()
-        }
-        return World(
-            Given(plan=plan, schedule=schedule, values=values, lived=lived[rows], present=tenure, strikes=struck)
-        ).run()
+        return stage.build(slice(first, min(first + CHUNK, stage.draw.n))).run()
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        chunks = list(pool.map(live, range(0, n, CHUNK)))
-    return _gather(plan, draw, chunks, schedule.network.tasks)
+        chunks = list(pool.map(live, range(0, stage.draw.n, CHUNK)))
+    return _gather(plan, stage.draw, chunks, stage.schedule.network.tasks)
+
+
+class Stage:
+    """A plan and its draw, all ready for worlds to be lived through; ``weeks`` of them, or all of the plan's."""
+
+    def __init__(
+        self,
+        plan: Scenario,
+        draw: Draw,
+        *,
+        aging: Aging | None,
+        now: Floats | None,
+        past: Past | None = None,
+        weeks: int | None = None,
+    ) -> None:
+        self.plan = plan if weeks is None else plan.model_copy(update={"weeks": weeks})
+        self.draw = draw
+        self.schedule = prepare(order_tasks(plan.tasks), plan.tasks, plan.roles)
+        self.tenure = _tenure(plan, now)
+        self.lived = _Lived(plan, draw, aging, weeks=len(self.tenure) + self.plan.weeks)
+        self.past = past
+        self.strikes = {name: strike_risk(plan, draw, name, past=past) for name in sorted(plan.risks)}
+
+    def give(self, rows: slice) -> Given:
+        """Return what some of the worlds start from."""
+        values = {name: value[rows] for name, value in self.draw.values.items()}
+        n = len(range(*rows.indices(self.draw.n)))
+        values |= {name: np.full(n, value) for name, value in self.draw.known.items()}
+        strikes = {
+            name: (happens[rows], begins[rows], lasts[rows]) for name, (happens, begins, lasts) in self.strikes.items()
+        }
+        return Given(
+            plan=self.plan,
+            schedule=self.schedule,
+            values=values,
+            lived=self.lived[rows],
+            present=self.tenure,
+            strikes=strikes,
+        )
+
+    def build(self, rows: slice) -> World:
+        """Return some of the worlds, at their start."""
+        given = self.give(rows)
+        if self.past is None:
+            return World(given)
+        return KnownPast(given, past=self.past, luck=(self.draw.seed, rows.start or 0))
 
 
 def _gather(plan: Scenario, draw: Draw, chunks: list[World], tasks: tuple[str, ...]) -> Worlds:
@@ -172,13 +210,3 @@ class _Lived:
         if self.aging is None or not hasattr(self, "factors"):
             return age_by_points({day: share[rows] for day, share in self.points.items()}, weeks=self.weeks)
         return self.aging.live(self.factors[rows], weeks=self.weeks)
-
-
-def strike_risk(plan: Scenario, draw: Draw, name: str) -> Strike:
-    """Return whether a risk happens, in which week it begins, and how many it lasts, by world."""
-    risk = plan.risks[name]
-    last = plan.weeks - 1 if risk.to_week is None else min(risk.to_week, plan.weeks - 1)
-    happens = special.ndtr(draw.score(f"risks.{name}.happens"))
-    begins = special.ndtr(draw.score(f"risks.{name}.begins"))
-    first = np.floor(risk.from_week + begins * max(1, last - risk.from_week + 1))
-    return happens < draw[f"risks.{name}.chance"], first, np.maximum(np.round(draw[f"risks.{name}.weeks"]), 1.0)
