@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.errors import RefusedAnalysis, attempt
 from analysis.planning.answers import find_quantiles, read_metric
 from analysis.planning.basis import Basis, Start
+from analysis.planning.quantities import SHAPES, Quantity
 from analysis.planning.rolling import Reforecast, reforecast
 from analysis.planning.scenario import Scenario
 from analysis.planning.worlds import Worlds, run_plan
@@ -91,7 +92,6 @@ class Case:
     present: np.ndarray
     told: tuple[str, ...]
     tells_tasks: bool
-    tells_risks: bool
 
     def report(self, weeks: int) -> Scenario:
         """Return the plan with the actuals of its first weeks."""
@@ -109,8 +109,7 @@ class Case:
             actuals["active_members"] = [min(pair) for pair in pairs]
         if self.tells_tasks:
             actuals["tasks"] = self.tell_tasks(weeks)
-        if self.tells_risks:
-            actuals["risks"] = self.tell_risks(weeks)
+        actuals["risks"] = self.tell_risks(weeks)
         return Scenario(**plan.model_dump(exclude={"actuals"}), actuals=actuals)
 
     def tell_tasks(self, weeks: int) -> dict[str, Any]:
@@ -136,7 +135,7 @@ class Case:
 
 def draw_case(rng: Rng) -> Case:
     """Return a plan of 30 to 40 weeks with a target in its last weeks, and its truth."""
-    drawn = draw_scenario(rng)
+    drawn = settle(draw_scenario(rng), rng)
     drawn["weeks"] = int(rng.integers(*WEEKS))
     drawn["actuals"] = {"until": drawn["start"] - dt.timedelta(days=1)}  # its luck is a part of the plan
     curve = draw_curve(rng)
@@ -171,9 +170,27 @@ def draw_case(rng: Rng) -> Case:
         curve=curve,
         present=present,
         told=told,
-        tells_tasks=bool(rng.random() < 0.9),
-        tells_risks=bool(rng.random() < 0.7),
+        tells_tasks=bool(rng.random() < 0.95),
     )
+
+
+def settle(drawn: dict[str, Any], rng: Rng) -> dict[str, Any]:
+    """Return a plan with two channels at most, of whose rates and prices most are known, as they are once a plan runs."""
+    keep = sorted(drawn["channels"])[:2]
+    drawn["channels"] = {name: drawn["channels"][name] for name in keep}
+    for risk in drawn["risks"].values():
+        risk["channels"] = [name for name in risk["channels"] if name in keep]
+    drawn["correlations"] = [pair for pair in drawn["correlations"] if all("tasks." in name for name in pair["between"])]
+    parts = ("members_now", "active_now", "roles", "channels", "funnel", "retention", "prices", "staffing", "referral")
+    return drawn | {name: _settle(drawn[name], rng) for name in parts if name in drawn}
+
+
+def _settle(part: Any, rng: Rng) -> Any:
+    if not isinstance(part, dict):
+        return part
+    if len(part) == 1 and set(part) <= set(SHAPES):
+        return {"value": Quantity(**part).mean} if rng.random() < 0.6 else part
+    return {name: _settle(inner, rng) for name, inner in part.items()}
 
 
 class Given(Basis):

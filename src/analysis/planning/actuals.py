@@ -79,8 +79,7 @@ class Luck(Part):
 class Actuals(Part):
     """What has happened so far; nothing of it may be later than the day to which a page looks.
 
-    Where any task is named, one that is not has not begun. ``risks`` likewise: an empty list says that none has struck,
-    and none at all that it is not known.
+    A risk that is not named has not struck. A task that is not named has not begun; where none is, nothing is known of them.
     """
 
     until: dt.date = Field(description="the day at whose end this was so")
@@ -92,7 +91,7 @@ class Actuals(Part):
     active_members: Weekly = Field((), description="of them, at the end of the week")
     revenue: Weekly = Field((), description="of the week")
     cost: Weekly = Field((), description="of the week, all of the plan's")
-    risks: dict[Name, Struck] | None = None
+    risks: dict[Name, Struck] = Field(default_factory=dict, description="those that have struck")
     luck: Luck = Luck()
 
     @model_validator(mode="after")
@@ -100,7 +99,7 @@ class Actuals(Part):
         for name, task in self.tasks.items():
             if any(moment and moment > self.until for moment in (task.started, task.finished)):
                 raise ValueError(f"tasks.{name}: has a day after {self.until}, until when this was so")
-        for name, risk in (self.risks or {}).items():
+        for name, risk in self.risks.items():
             if max(risk.began, risk.ended or risk.began) > self.until:
                 raise ValueError(f"risks.{name}: has a day after {self.until}, until when this was so")
         return self
@@ -149,7 +148,7 @@ def check_actuals(actuals: Actuals, *, start: dt.date, weeks: int, channels: Seq
         if name not in channels and name != INVITED:
             yield f"actuals.channels: nothing under channels is called {name!r}. Define it, or take it out."
     days = {f"tasks.{name}.started": task.started or task.finished for name, task in actuals.tasks.items()}
-    days |= {f"risks.{name}.began": risk.began for name, risk in (actuals.risks or {}).items()}
+    days |= {f"risks.{name}.began": risk.began for name, risk in actuals.risks.items()}
     for name, day in days.items():
         if day and day < start:
             yield f"actuals.{name}: {day} is before the plan's start, {start}. Begin the plan earlier, or mend the day."

@@ -142,7 +142,8 @@ def _climb(look: Look, scores: Floats) -> tuple[Floats, Floats]:
         height = seen.log_likelihood[0] - scores @ scores / 2
         information = _inform(seen)
         slope = (seen.log_likelihood[1:] - seen.log_likelihood[0]) / NUDGE
-        step = np.linalg.solve(identity + information, np.nan_to_num(slope) - scores)
+        slope = np.where(np.isfinite(slope), slope, 0.0)
+        step = np.linalg.solve(identity + information, slope - scores)
         tried = scores + np.asarray(LENGTHS)[:, None] * step
         heights = look(tried).log_likelihood - (tried**2).sum(axis=1) / 2
         best = int(np.nanargmax(heights))
@@ -157,5 +158,5 @@ def _inform(seen: Seen) -> Floats:
     spread = np.sqrt(seen.variance[0])
     by_mean = (seen.mean[1:] - seen.mean[0]) / NUDGE / spread
     by_variance = np.log(seen.variance[1:] / seen.variance[0]) / NUDGE / np.sqrt(2)
-    both = np.nan_to_num(np.hstack([by_mean, by_variance]))
+    both = np.nan_to_num(np.hstack([by_mean, by_variance]), posinf=0.0, neginf=0.0)
     return both @ both.T

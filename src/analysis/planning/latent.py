@@ -162,8 +162,6 @@ class Latent:
         """Let a risk that has not struck strike later, or not; return the log chance of what it has done."""
         if name in self.past.struck:
             return np.log(chance)
-        if not self.past.all_risks:
-            return np.zeros_like(chance)
         risk, happens, begins = self.plan.risks[name], f"risks.{name}.happens", f"risks.{name}.begins"
         first, weeks = find_window(risk, weeks=self.plan.weeks)
         gone = float(np.clip((int(self.past.now) - first) / weeks, 0.0, 1.0))

@@ -40,7 +40,7 @@ def list_loose_ends(plan: Scenario) -> Iterator[str]:
             yield f"targets.{name}.by: {target.by} is before the plan's start, {plan.start}. Mend one of them."
     if plan.actuals:
         yield from _missing("actuals.tasks", plan.actuals.tasks, plan.tasks, "tasks")
-        yield from _missing("actuals.risks", plan.actuals.risks or (), plan.risks, "risks")
+        yield from _missing("actuals.risks", plan.actuals.risks, plan.risks, "risks")
         yield from check_actuals(plan.actuals, start=plan.start, weeks=plan.weeks, channels=sorted(plan.channels))
     yield from _check_experiments(plan)
     yield from _check_allocation(plan)

@@ -41,9 +41,7 @@ class Past:
     all_tasks
         Whether tasks that are not named have not begun.
     struck
-        Risks that have struck: first week, and how many weeks it lasted; None: it still lasts.
-    all_risks
-        Whether risks that are not named have not struck.
+        Risks that have struck: first week, and how many weeks it lasted; None: it still lasts. No other has.
     learn
         Names of the weekly figures from which rates are learnt; the others only say where the plan stands.
     """
@@ -55,7 +53,6 @@ class Past:
     ended: Mapping[str, float]
     all_tasks: bool
     struck: Mapping[str, tuple[int, float | None]]
-    all_risks: bool
     learn: frozenset[str]
 
     @property
@@ -108,9 +105,8 @@ def read_past(plan: Scenario, *, as_of_day: int, curve_day: int | None = None) -
                 (risk.began - plan.start).days // DAYS,
                 None if risk.ended is None else max(1.0, round(count_weeks(risk.began, risk.ended))),
             )
-            for name, risk in (actuals.risks or {}).items()
+            for name, risk in actuals.risks.items()
         },
-        all_risks=actuals.risks is not None,
         learn=use_once(series, start_day=(plan.start - EPOCH).days, curve_day=curve_day),
     )
 
@@ -144,7 +140,7 @@ def _find_later(actuals: Actuals, as_of_day: int) -> Iterator[tuple[str, int]]:
     for name, actual in sorted(actuals.tasks.items()):
         moments[f"actuals.tasks.{name}.started"] = actual.started or actuals.until
         moments[f"actuals.tasks.{name}.finished"] = actual.finished or actuals.until
-    for name, risk in sorted((actuals.risks or {}).items()):
+    for name, risk in sorted(actuals.risks.items()):
         moments[f"actuals.risks.{name}.began"] = risk.began
     for name, moment in moments.items():
         if (day := (moment - EPOCH).days) > as_of_day:

@@ -29,9 +29,11 @@ KEPT = 0.5
 """At each temperature draws are to be worth this part of their number."""
 
 MOST_TEMPERATURES = 60
-MOST_MOVES = 40
-FORGOTTEN, FORGOTTEN_AT_LAST = 0.5, 0.2
-"""Draws are moved until no coordinate's correlation with where it stood is larger."""
+FEW_MOVES, MOST_MOVES = 6, 30
+"""At a temperature on the way, and at the last."""
+
+MOVED, FORGOTTEN = 1.0, 0.3
+"""On the way a draw is moved once on average; at last until no coordinate's correlation with where it stood is larger."""
 
 WISHED = 0.3
 """Share of moves accepted that the length of moves is tuned to."""
@@ -148,15 +150,13 @@ class _Run:
         return Cloud(scores=scores, fit=fit, start=self.start.log_ratio(scores))
 
     def _settle(self, temperature: float) -> None:
-        """Move the draws until they have forgotten where they stood."""
-        law = fit_law(self.cloud.scores, self.start.law.directions)
-        before, moves, shares = law.locate(self.cloud.scores), 0, []
-        limit = FORGOTTEN_AT_LAST if temperature == 1 else FORGOTTEN
-        while moves < MOST_MOVES:
-            shares.append(self._move(law, temperature))
-            moves += 1
-            if _correlate(before, law.locate(self.cloud.scores)) < limit and np.sum(shares) > 1:
+        """Move the draws: on the way so that copies part, at last until they have forgotten where they stood."""
+        law, last = fit_law(self.cloud.scores, self.start.law.directions), temperature == 1
+        before, shares = law.locate(self.cloud.scores), [self._move(law, temperature)]
+        while len(shares) < (MOST_MOVES if last else FEW_MOVES):
+            if sum(shares) > MOVED and not (last and _correlate(before, law.locate(self.cloud.scores)) > FORGOTTEN):
                 break
+            shares.append(self._move(law, temperature))
         self.accepted = min(self.accepted, float(np.mean(shares)))
 
     def _move(self, law: Normal, temperature: float) -> float:
