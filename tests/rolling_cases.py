@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from math import ceil, floor, inf, sqrt
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.errors import RefusedAnalysis, attempt
 from analysis.planning.answers import find_quantiles, read_metric
@@ -99,9 +98,7 @@ class Case:
         actuals: dict[str, Any] = {"until": plan.start + dt.timedelta(weeks=weeks, days=-1)}
         for name in self.told:
             if name == "channels":
-                actuals["channels"] = {
-                    way: [week[way] for week in truth.came[:weeks]] for way in truth.came[0]
-                }
+                actuals["channels"] = {way: [week[way] for week in truth.came[:weeks]] for way in truth.came[0]}
             else:
                 actuals[name] = [float(round(figure)) for figure in truth.series[name][:weeks]]
         if "active_members" in actuals and "members" in actuals:
@@ -180,7 +177,9 @@ def settle(drawn: dict[str, Any], rng: Rng) -> dict[str, Any]:
     drawn["channels"] = {name: drawn["channels"][name] for name in keep}
     for risk in drawn["risks"].values():
         risk["channels"] = [name for name in risk["channels"] if name in keep]
-    drawn["correlations"] = [pair for pair in drawn["correlations"] if all("tasks." in name for name in pair["between"])]
+    drawn["correlations"] = [
+        pair for pair in drawn["correlations"] if all("tasks." in name for name in pair["between"])
+    ]
     parts = ("members_now", "active_now", "roles", "channels", "funnel", "retention", "prices", "staffing", "referral")
     return drawn | {name: _settle(drawn[name], rng) for name in parts if name in drawn}
 
@@ -217,7 +216,9 @@ def forecast(case: Case, weeks: int, *, aging: Any, seed: int, n: int, particles
     return attempt(reforecast, first, Given(plan, aging, case.present), as_of_day=day, particles=particles)
 
 
-def judge_case(number: int, *, seed: int, n: int, particles: int, horizons: tuple[int, ...] = HORIZONS) -> list[dict[str, Any]]:
+def judge_case(
+    number: int, *, seed: int, n: int, particles: int, horizons: tuple[int, ...] = HORIZONS
+) -> list[dict[str, Any]]:
     """Return one row per horizon: where the truth lies among the draws of the forecast made then."""
     rng = np.random.default_rng([seed, number])
     case = draw_case(rng)
@@ -229,7 +230,10 @@ def judge_case(number: int, *, seed: int, n: int, particles: int, horizons: tupl
         if isinstance(made, RefusedAnalysis):
             rows.append(row | {"withheld": str(made)})
             continue
-        row |= {name: getattr(made, name) for name in ("method", "n_effective", "shape", "temperatures", "apart", "accepted")}
+        row |= {
+            name: getattr(made, name)
+            for name in ("method", "n_effective", "shape", "temperatures", "apart", "accepted")
+        }
         rows.append(row | judge(made.worlds, case, rng))
     return rows
 
@@ -250,7 +254,9 @@ def judge(worlds: Worlds, case: Case, rng: Rng) -> dict[str, Any]:
         row[f"rank_{name}"] = (below + rng.random() * (ties + 1)) / (worlds.n + 1)
         row[f"inside_{name}"] = 0.1 <= row[f"rank_{name}"] <= 0.9
         row[f"known_{name}"] = bool(high - low <= slack)
-        row[f"z_{name}"] = (came - np.mean(made)) / np.std(made) if np.isfinite(made).all() and np.std(made) > 0 else np.nan
+        row[f"z_{name}"] = (
+            (came - np.mean(made)) / np.std(made) if np.isfinite(made).all() and np.std(made) > 0 else np.nan
+        )
     row["chance"] = ((asked >= target.at_least).sum() + 0.5) / (worlds.n + 1)
     row["hit"] = case.truth.read(target.metric, week) >= target.at_least
     return row

@@ -112,6 +112,7 @@ from analysis.findings.quality import (
 )
 from analysis.findings.remaining import describe_next, describe_next_validation
 from analysis.findings.risk import describe_risk, describe_validation
+from analysis.findings.rolling import describe_reforecast, tabulate_surprises, tabulate_update
 from analysis.findings.schedule import (
     describe_finish,
     describe_plan_gates,
@@ -183,6 +184,7 @@ __all__ = [
     "describe_progress",
     "describe_proportional",
     "describe_reasons",
+    "describe_reforecast",
     "describe_refusal",
     "describe_register",
     "describe_regrets",
@@ -231,10 +233,12 @@ __all__ = [
     "tabulate_regrets",
     "tabulate_robust",
     "tabulate_segments",
+    "tabulate_surprises",
     "tabulate_targets",
     "tabulate_tasks",
     "tabulate_tornado",
     "tabulate_trials",
+    "tabulate_update",
     "tabulate_warning",
     "tabulate_ways",
     "tabulate_worth",

@@ -50,6 +50,7 @@ from analysis.planning.regret import (
     read_outcomes,
     split_states,
 )
+from analysis.planning.rolling import Reforecast, reforecast
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.shapley import Shapley, estimate_shapley
 from analysis.planning.shortage import Shortage, judge_seats
@@ -81,6 +82,7 @@ __all__ = [
     "GateChances",
     "Learning",
     "Quantity",
+    "Reforecast",
     "Regrets",
     "RequiredJoins",
     "Scenario",
@@ -133,6 +135,7 @@ __all__ = [
     "read_outcomes",
     "read_plan",
     "read_scenario",
+    "reforecast",
     "require_joins",
     "run_allocation",
     "run_basis",

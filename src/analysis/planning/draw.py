@@ -170,7 +170,7 @@ def correlate_scores(correlations: Sequence[Correlation], *, names: Iterable[str
     pairs = [pair for pair in correlations if set(pair.between) <= known]
     linked = tuple(sorted({name for pair in pairs for name in pair.between}))
     ranks = _find_nearest_ranks(_fill(linked, pairs))
-    return linked, _lift(2 * np.sin(np.pi * ranks / 6)) if linked else ranks
+    return linked, lift(2 * np.sin(np.pi * ranks / 6)) if linked else ranks
 
 
 def find_nearest_correlation(matrix: Floats) -> Floats:

@@ -81,9 +81,9 @@ class KnownPast(World):
             start, end = self.past.begun[name], self.past.ended.get(name)
             begun[name] = start if end is None or np.isfinite(start) else np.maximum(end - durations[:, column], 0.0)
             durations[:, column] = (
-                np.maximum(durations[:, column], self.past.now - start) if end is None else end - begun[name]
+                np.maximum(durations[:, column], self.past.moment - start) if end is None else end - begun[name]
             )
-        return Progress(self.given.schedule, durations, begun=begun, now=self.past.floor)
+        return Progress(self.given.schedule, durations, begun=begun, not_before=self.past.floor)
 
     def _find_moments(self, week: int) -> dict[str, Floats]:
         """Open phases in which a task has begun by then at the latest, whatever their gates say."""
@@ -110,11 +110,8 @@ class KnownPast(World):
     def _split(self, week: int, flow: Flow, struck: Mapping[str, Floats]) -> dict[str, Flow]:
         """Return the flow of each channel whose joins are known, and of the rest together under ""."""
         running = self.sources.find_running(week, self._list_openings(), struck)
-        parts = self.sources.offers[:-1] * running
-        invited = self.people.active * self.invited
-        total = parts[0].sum(axis=0) + invited
-        factor = np.divide(flow.joins, total, out=np.zeros_like(total), where=total > NONE)
-        flows = {name: parts[:, place] * factor for place, (name, _) in enumerate(self.sources.channels)}
+        parts = self.sources.offers[:-1] * self.sources.find_coming(running, struck) * self.seated
+        flows = {name: parts[:, place] for place, (name, _) in enumerate(self.sources.channels)}
         flows[INVITED] = np.stack(flow) - sum(flows.values())
         known = {name: Flow(*flows[name]) for name in self.past.channels}
         rest = [part for name, part in flows.items() if name not in known]
@@ -143,7 +140,8 @@ class KnownPast(World):
         some = flow.joins > NONE
         factor = np.divide(joins, flow.joins, out=np.zeros_like(flow.joins), where=some)
         active, buying = self._shares()
-        plain = (1.0, 1.0, 1.0, 1.0, active, active, buying, buying)
+        one = np.ones(self.given.n)
+        plain = (one, one, one, one, active, active, buying, buying)
         return Flow(*(np.where(some, part * factor, joins * other) for part, other in zip(flow, plain, strict=True)))
 
     def _shares(self) -> tuple[Floats, Floats]:

@@ -67,8 +67,8 @@ class Latent:
             if end is None:
                 self._bound(
                     key,
-                    self.past.now - start - A_DAY,
-                    RefusedAnalysis(RefusalCode.TASK_BEYOND_PLAN, {"task": name, "weeks": self.past.now - start}),
+                    self.past.moment - start - A_DAY,
+                    RefusedAnalysis(RefusalCode.TASK_BEYOND_PLAN, {"task": name, "weeks": self.past.moment - start}),
                 )
             elif np.isfinite(start):
                 self._fix(key, max(end - start, 0.0))
@@ -79,9 +79,9 @@ class Latent:
             if weeks is not None:
                 self._fix(key, weeks)
             elif self.stated[key].is_known:
-                self.known[key] = max(self.stated[key].numbers[0], int(self.past.now) - first + 1.0)
+                self.known[key] = max(self.stated[key].numbers[0], int(self.past.moment) - first + 1.0)
             else:
-                score = self.stated[key].find_score(int(self.past.now) - first + 0.5)
+                score = self.stated[key].find_score(int(self.past.moment) - first + 0.5)
                 self.least[key] = min(score, FAR)
 
     def _fix(self, key: str, value: float) -> None:
@@ -164,7 +164,7 @@ class Latent:
             return np.log(chance)
         risk, happens, begins = self.plan.risks[name], f"risks.{name}.happens", f"risks.{name}.begins"
         first, weeks = find_window(risk, weeks=self.plan.weeks)
-        gone = float(np.clip((int(self.past.now) - first) / weeks, 0.0, 1.0))
+        gone = float(np.clip((int(self.past.moment) - first) / weeks, 0.0, 1.0))
         still = chance * (1 - gone) / (1 - chance * gone)
         u = special.ndtr(named[happens])  # below the chance it happens: as often as it still can
         later = chance + (u - still) / (1 - still) * (1 - chance)

@@ -93,16 +93,21 @@ class Progress:
         Worlds × tasks [weeks].
     begun
         Tasks that have begun, and when, by world or in all of them: they keep that, whatever the plan would have had.
-    now
+    not_before
         No other task begins before [weeks].
     """
 
     def __init__(
-        self, plan: Plan, durations: Floats, *, begun: Mapping[str, Floats | float] | None = None, now: float = 0.0
+        self,
+        plan: Plan,
+        durations: Floats,
+        *,
+        begun: Mapping[str, Floats | float] | None = None,
+        not_before: float = 0.0,
     ) -> None:
         self.plan = plan
         self.durations = durations
-        self.begun, self.now = begun or {}, now
+        self.begun, self.not_before = begun or {}, not_before
         worlds = len(durations)
         self.column = {name: place for place, name in enumerate(plan.network.tasks)}
         self.start = np.full(durations.shape, np.inf, order="F")  # tasks are read one by one
@@ -168,4 +173,4 @@ class Progress:
         ready = self.opened[self.plan.phase[name]][worlds]
         for link in self.plan.network.before[name]:
             ready = np.maximum(ready, self.end[worlds, self.column[link.task]] + link.lag)
-        return np.maximum(ready, self.now)
+        return np.maximum(ready, self.not_before)

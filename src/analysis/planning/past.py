@@ -28,8 +28,8 @@ class Past:
 
     Parameters
     ----------
-    now
-        That moment [weeks since the start].
+    moment
+        When that is [weeks since the start].
     weeks
         Whole weeks gone.
     series
@@ -46,7 +46,7 @@ class Past:
         Names of the weekly figures from which rates are learnt; the others only say where the plan stands.
     """
 
-    now: float
+    moment: float
     weeks: int
     series: Mapping[str, Floats]
     begun: Mapping[str, float]
@@ -58,7 +58,7 @@ class Past:
     @property
     def floor(self) -> float:
         """No task that has not begun begins before [weeks]."""
-        return self.now if self.all_tasks else 0.0
+        return self.moment if self.all_tasks else 0.0
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def read_past(plan: Scenario, *, as_of_day: int, curve_day: int | None = None) -
     begun, ended = _read_tasks(plan, actuals)
     series = {name: np.array(weekly, float) for name, weekly in actuals.weekly()}
     return Past(
-        now=now,
+        moment=now,
         weeks=min(int(now), plan.weeks),
         series=series,
         begun=begun,

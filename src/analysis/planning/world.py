@@ -172,9 +172,10 @@ class World:
         # The invited are as the members are: their hazard is everybody's, their shares those of all.
         active, buying = share * people.active, share * people.buyers
         more = [invited, invited, invited, invited, active, active, buying, buying]
-        more_joins = struck["joins"]
+        more_joins = self.seated = struck["joins"]
         if self.seats:
             seated, hosted = self.seats.admit(people.total, parts[0] * more_joins, invited * more_joins)
+            self.seated = seated * more_joins
             parts, more = [part * seated for part in parts], [other * hosted for other in more]
         return Flow(*((part + other) * more_joins for part, other in zip(parts, more, strict=True))), media
 

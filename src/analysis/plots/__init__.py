@@ -18,6 +18,7 @@ from analysis.plots.levers import plot_regrets, plot_tornado
 from analysis.plots.planning import plot_fans, plot_targets, plot_ways, plot_worth
 from analysis.plots.quality import plot_coverage, plot_missing, plot_overlap
 from analysis.plots.reasons import plot_reasons
+from analysis.plots.rolling import plot_reforecast
 from analysis.plots.schedule import plot_gantt
 from analysis.plots.style import Chart
 from analysis.plots.thresholds import plot_thresholds
@@ -43,6 +44,7 @@ __all__ = [
     "plot_missing",
     "plot_overlap",
     "plot_reasons",
+    "plot_reforecast",
     "plot_regrets",
     "plot_stay",
     "plot_staying",

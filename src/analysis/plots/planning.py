@@ -75,20 +75,21 @@ def plot_fans(fans: pd.DataFrame, *, plan: Scenario, locale: str) -> Chart:
         days = (count_days(plan, 1) + 7 * fan["week"] - 1).to_numpy(float)
         axes.fill_between(days, fan["p10"], fan["p90"], color=colour, alpha=0.22, linewidth=0)
         axes.plot(days, fan["p50"], color=colour, linewidth=1.8)
-        _mark_targets(axes, plan, metric)
+        mark_targets(axes, plan, metric)
         axes.set_title(labels.text(f"figure.fans.{metric}", locale, currency=plan.currency))
         mark_months(axes, days[0], days[-1], locale=locale)
         axes.set_xlim(days[0], days[-1])
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.yaxis.set_major_formatter(lambda value, _: _write_short(value, locale))
+        axes.yaxis.set_major_formatter(lambda value, _: write_short(value, locale))
         ends[metric] = labels.write(fan["p50"].iloc[-1], "n", locale)
     _write_legend(figure, locale)
     span = (count_days(plan, 1), int(days[-1]))
     return tell(figure, "fans", locale, span=span, currency=plan.currency, **ends)
 
 
-def _mark_targets(axes: Axes, plan: Scenario, metric: str) -> None:
+def mark_targets(axes: Axes, plan: Scenario, metric: str) -> None:
+    """Mark the targets on a figure at their dates."""
     for target in plan.targets.values():
         if target.metric == metric:
             level = target.at_least if target.at_least is not None else target.at_most
@@ -106,7 +107,8 @@ def mark_months(axes: Axes, first: float, last: float, *, locale: str, most: int
     axes.set_xticks(days, written)
 
 
-def _write_short(value: float, locale: str) -> str:
+def write_short(value: float, locale: str) -> str:
+    """Return a number as an axis has room for."""
     return labels.write(value, "short" if abs(value) >= 10_000 else "n", locale)
 
 
