@@ -115,7 +115,7 @@ class KnownPast(World):
         flows[INVITED] = np.stack(flow) - sum(flows.values())
         known = {name: Flow(*flows[name]) for name in self.past.channels}
         rest = [part for name, part in flows.items() if name not in known]
-        return known | ({"": Flow(*sum(rest))} if rest else {})
+        return known | ({"": Flow(*np.sum(rest, axis=0))} if rest else {})
 
     def _take_joins(self, week: int, flow: Flow, by_channel: Mapping[str, Flow]) -> Flow:
         """Return the joins that there were, by channel where that is known, and see how likely they were."""
