@@ -110,6 +110,7 @@ def test_every_refusal_can_be_written_from_the_facts_that_raise_it(code: Refusal
         "file": "scenario.yml", "name": "actuals.tasks.dig.finished", "as_of": 20_000,
         "task": "dig", "weeks": 5.0, "most": 4.0, "figure": "joins", "value": 40, "low": 200, "high": 300,
         "accepted": 0.01, "distinct": 12, "apart": 1.2, "limit": 1.03, "every": 4, "worlds": 100, "kept": 3,
+        "budget": 10.0, "least": 12.0, "channels": "ads", "currency": "CNY",
     }  # fmt: skip
     finding = findings.describe_refusal("x", RefusedAnalysis(code, facts))
     assert set(finding.sentence) == set(labels.LOCALES)
