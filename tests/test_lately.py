@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from alarming import WORLDS, count_alarmed_pages
 from analysis import survival
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.survival import lately
@@ -171,3 +172,10 @@ def test_everybody_lost_or_nobody_lost_is_a_cohort_too() -> None:
     none = survival.estimate_cohort_loss(weekly([0, 0, 0, 0, 0, 0]), rules=RULES)
     assert none.usual_low == 0.0
     assert none.change_low < 0 <= none.change_high
+
+
+def test_a_weekly_page_rings_falsely_at_most_twice_a_year() -> None:
+    """The quick side of ``simulations/test_alarms.py``: three years of weeks that differ, with wide room for chance."""
+    rng = np.random.default_rng(3)
+    alarmed = [count_alarmed_pages(rng, WORLDS["weeks differ"]) for _ in range(3)]
+    assert np.mean(alarmed) < 2 * lately.FALSE_A_YEAR

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from analysis import labels
-from analysis.config import read_config
+from analysis.config import Community, read_config
 from analysis.reports import alerts, news, restate, series
 
 DAYS = ("2026-06-07", "2026-06-14", "2026-06-21")
@@ -150,3 +151,50 @@ def test_every_figure_that_is_followed_has_words() -> None:
     for locale in labels.LOCALES:
         texts = labels.catalogue(locale)
         assert all(f"news.of.{claim}" in texts for claim in series.KEPT)
+
+
+def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, files: tuple[str, str], now: float) -> tuple:
+    """Return the revisions where a run on ``files[0]`` told 0.40 for the newest day, and ``files[1]`` give ``now``."""
+    series.write_series(tmp_path, [point(DAYS[0], 0.2), point(DAYS[1], 0.40)])
+    (tmp_path / "latest").mkdir(exist_ok=True)
+    told = {"inputs": [{"sha256": files[0], "table": "members"}]}
+    (tmp_path / "latest/manifest.json").write_text(json.dumps(told), "utf-8")
+    monkeypatch.setattr(restate, "read_day", lambda _c, *, as_of, values: [point(as_of, now, n=130)])
+    window = SimpleNamespace(inputs=({"sha256": files[1], "table": "members"},), as_of_day=20625)
+    task = SimpleNamespace(name=series.PAGE, values={})
+    plan = SimpleNamespace(tasks=[task], others=[], window=window, community=None)
+    return restate.find_late(plan, tmp_path / "latest", tmp_path)
+
+
+def test_rows_that_came_in_late_are_looked_for_only_where_files_came_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (revised,) = late(tmp_path, monkeypatch, files=("a", "b"), now=0.45)
+    assert (revised.as_of, revised.was, revised.now, revised.n_late) == (DAYS[1], 0.40, 0.45, 30)
+    assert late(tmp_path, monkeypatch, files=("a", "a"), now=0.45) == ()
+    assert late(tmp_path, monkeypatch, files=("a", "b"), now=0.40) == ()
+    assert restate.find_late(SimpleNamespace(tasks=[], others=[]), None, tmp_path) == ()
+
+
+def test_a_restatement_renews_its_weeks_and_marks_where_the_rest_means_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two weeks read again under sign bb; the week before them stays under aa, and the break stands between."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    series.write_series(folder, [point(day, 0.3) for day in DAYS])
+    window = SimpleNamespace(first_day=20000, as_of_day=20625)  # 2026-06-21
+    community = Community(community="demo")
+    plan = SimpleNamespace(community=community, window=window, tasks=[SimpleNamespace(values={})])
+    monkeypatch.setattr(restate, "make_plan", lambda *_args, **_options: plan)
+    fresh = {"definition": "bb", "run": series.RESTATED}
+    monkeypatch.setattr(restate, "read_day", lambda _c, *, as_of, values: [point(as_of, 0.5, **fresh)])
+    done = restate.restate("c.yml", last=2, reports_dir=tmp_path)
+    assert done.days == (DAYS[2], DAYS[1])
+    assert done.breaks == (DAYS[1],)
+    told = {one["as_of"]: (one["estimate"], one["definition"]) for one in series.read_series(folder)}
+    assert told == {DAYS[0]: (0.3, "aa"), DAYS[1]: (0.5, "bb"), DAYS[2]: (0.5, "bb")}
+    assert "Definitions changed here" in (folder / "history.en.html").read_text("utf-8")
+    blocks = dict(restate.tell(done))
+    assert blocks[DAYS[2]] == [("churn.cohort", "0.5000  (was 0.3000 under another definition)")]
+    assert DAYS[1] in dict(blocks["definitions"])

@@ -18,7 +18,9 @@
 `reuse`       what has not changed is taken over
 `publish`     a finished folder appears at once, or not at all; `exchange` lets two folders change names in one step
 `history`     earlier runs: their list, and how long they stay
-`alerts`      claims beyond thresholds; `notify` tells people how a run ended; `schedule` what a scheduler needs
+`alerts`      claims beyond thresholds, and a page's own family of alarms; `news` says what changed, in a line
+`series`      the compared figures week by week, revised and marked where definitions change; `restate` reads them again
+`notify`      tells people how a run ended; `schedule` what a scheduler needs; `signals` what ends a run
 `past`        what lies behind a claim, what differs between runs; `doctor` whether all is well; `skeleton` a new notebook
 `run`         all of it
 """

@@ -61,6 +61,12 @@ def find_alarms(claims: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
     return tuple(replace(alert, asked=False) for alert in find_alerts(FAMILY, claims))
 
 
+def list_alerts(thresholds: Sequence[Threshold], claims: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
+    """Return what lies beyond a threshold that was asked for, then the pages' own alarms."""
+    told = list(claims)
+    return (*find_alerts(thresholds, told), *find_alarms(told))
+
+
 def find_unmatched(thresholds: Sequence[Threshold], claims: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the claims that thresholds name and that nobody made: a misspelt threshold never fires."""
     made = {(claim["id"], _group(claim)) for claim in claims}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.reports import pages
-from analysis.reports.alerts import find_alarms, find_alerts
+from analysis.reports.alerts import list_alerts
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan
 from analysis.reports.results import DEFINITIONS, iso, versions
@@ -28,7 +28,7 @@ def describe_run(plan: Plan, fates: Sequence[Fate], *, run: str, started: dt.dat
         Where its pages stand, all of them written.
     """
     claims = [claim for fate in fates for claim in fate.results]
-    alerts = (*find_alerts(plan.order.thresholds, claims), *find_alarms(claims))
+    alerts = list_alerts(plan.order.thresholds, claims)
     return {
         "run": run,
         "key": plan.key,

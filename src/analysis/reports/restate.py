@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.config import Community, parse_day
-from analysis.errors import AnalysisError, RefusedAnalysis, attempt
+from analysis.errors import RefusedAnalysis, attempt
 from analysis.reports import history, publish, reuse, series
 from analysis.reports.plan import Plan, make_plan
 from analysis.reports.results import iso, record
@@ -157,7 +157,9 @@ def find_late(plan: Plan, before: Path | None, folder: Path) -> tuple[Revision, 
     told = [point for point in points if point["as_of"] == day]
     try:
         return series.find_revisions(told, read_day(plan.community, as_of=day, values=task.values))
-    except AnalysisError:  # the page itself will say what is wrong with the tables
+    except (
+        Exception
+    ):  # what is said beside the pages must not cost them; the page itself says what is wrong with the tables
         return ()
 
 

@@ -11,11 +11,10 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from zoneinfo import ZoneInfo
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
 from analysis.reports import given, history, listing, pages, publish, render, reopen, reuse, series, shared
-from analysis.reports.alerts import Alert, find_alarms, find_alerts, find_unmatched
+from analysis.reports.alerts import Alert, find_unmatched, list_alerts
 from analysis.reports.before import describe_today, read_before
 from analysis.reports.manifest import describe_run
 from analysis.reports.news import describe_index, describe_page
@@ -33,6 +32,7 @@ from analysis.reports.plan import Plan, Task, make_plan
 from analysis.reports.restate import find_late
 from analysis.reports.results import dump, iso, write_atomically
 from analysis.reports.series import Revision
+from analysis.reports.signals import signals_end_us
 from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook, sweep
 
 _SETS = ".sets"  # where pages of further parameter sets write, apart from the notebook's own
@@ -150,7 +150,7 @@ def run_report(  # noqa: PLR0913 - one for each option of the command
             moment=None if force else started,
         )
         folder = reports_dir / plan.community.community
-        with publish.lock(folder), _sigterm_ends_us():
+        with publish.lock(folder), signals_end_us():
             before = publish.previous(folder)
             unchanged = {} if force else reuse.find_unchanged(plan, before)
             if before and len(unchanged) == len(plan.tasks):
@@ -195,18 +195,12 @@ def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) 
     return _judge(run.plan, tuple(fates), folder=finished)
 
 
-def _follow(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
-    """Add what the renewed page tells to the series of the figures that are followed."""
-    claims = [claim for fate in fates if fate.status == "published" and not fate.unchanged for claim in fate.results]
-    if told := series.take_points(claims, as_of=iso(run.plan.window.as_of_day), run=run.id):
-        series.write_series(folder, series.extend(series.read_series(folder), told))
-
-
 def _tidy(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
     """Do what follows a publication; that it cannot be done is no reason to call the run failed."""
     with suppress(OSError):
         run.plan.fingerprints.save()
-        _follow(run, folder, fates)
+        fresh = [claim for fate in fates if fate.status == "published" and not fate.unchanged for claim in fate.results]
+        series.follow(folder, fresh, as_of=iso(run.plan.window.as_of_day), run=run.id)
         history.prune(folder, run.plan.order.keep, now=run.started)
         reopen.prune(folder, run.plan.order.keep, now=run.started)
         history.write_history(folder, run.plan.community)
@@ -214,7 +208,7 @@ def _tidy(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
 
 def _judge(plan: Plan, fates: tuple[Fate, ...], *, folder: Path, unchanged: bool = False) -> RunOutcome:
     claims = [claim for fate in fates for claim in fate.results]
-    alerts = _list_alerts(plan, claims)
+    alerts = list_alerts(plan.order.thresholds, claims)
     rings = any(alert.asked or plan.order.alarms for alert in alerts)
     failed = any(fate.failed for fate in fates)
     return RunOutcome(
@@ -237,10 +231,6 @@ def _find_faults(run: _Run) -> list[tuple[Task, str]]:
 def _refuse(run: _Run, task: Task, fault: str) -> Fate:
     """Let a page stand as it was, or say what to mend; no kernel is started for it."""
     return pages.keep_previous(task, run.before, run.stage, run.plan, day=run.day, cause=pages.INPUT, reason=fault)
-
-
-def _list_alerts(plan: Plan, claims: Sequence[Mapping[str, Any]]) -> tuple[Alert, ...]:
-    return (*find_alerts(plan.order.thresholds, claims), *find_alarms(claims))
 
 
 def _execute(
@@ -310,7 +300,7 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
     if verdict.ok:
         try:
             results = _collect(run, task, job)
-            told = describe_page(results, _list_alerts(run.plan, results))
+            told = describe_page(results, list_alerts(run.plan.order.thresholds, results))
             pages.write_pages(job.executed, run.stage, run.plan, run=run.id, day=run.day, claims=results, news=told)
             if not task.values.get(listing.ASKED_BY):
                 listing.remove_lists(run.stage, task.name)
@@ -378,26 +368,8 @@ def _write_documents(run: _Run, fates: Sequence[Fate], late: Sequence[Revision])
     before = read_before(run.stage.parent, as_of_day=run.plan.window.as_of_day)
     today = describe_today(run.plan, fates)
     revisions = [series.share_revision(one, min_cell=run.plan.community.min_cell) for one in late]
-    known, alerts = reuse.read_results(run.before), _list_alerts(run.plan, today.claims)
+    known, alerts = reuse.read_results(run.before), list_alerts(run.plan.order.thresholds, today.claims)
     news = describe_index(today.claims, alerts, revisions=revisions, before=known)
     pages.write_indexes(fates, run.stage, run.plan, today=today, before=before, run=run.id, day=run.day, news=news)
     told = describe_run(run.plan, fates, run=run.id, started=run.started, stage=run.stage) | {"revisions": revisions}
     write_atomically(run.stage / pages.MANIFEST, dump(told))
-
-
-@contextmanager
-def _sigterm_ends_us() -> Iterator[None]:
-    """Let a scheduler's SIGTERM unwind the run, so that no process and no half-made folder is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, _frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -89,6 +89,12 @@ def extend(points: Sequence[Point], more: Sequence[Point]) -> list[Point]:
     return list(found.values())
 
 
+def follow(folder: Path, claims: Iterable[Claim], *, as_of: str, run: str) -> None:
+    """Add what a run tells to the series; call it under the lock of the reports."""
+    if told := take_points(claims, as_of=as_of, run=run):
+        write_series(folder, extend(read_series(folder), told))
+
+
 def find_revisions(told: Sequence[Point], now: Sequence[Point]) -> tuple[Revision, ...]:
     """Return the figures of one day that are others now, by the precision of a page; only under one definition.
 
