@@ -55,6 +55,14 @@ def test_a_change_asks_for_action_only_when_its_whole_interval_is_worse(
     )
 
 
+def test_only_sure_changes_take_room_on_the_first_screen() -> None:
+    bounds = ((0.01, 0.2), (-0.1, 0.1), (-0.2, -0.1), (math.nan, math.nan))
+    changes = [
+        findings.describe_change(cohort(change_low=low, change_high=high), leaving="explicit") for low, high in bounds
+    ]
+    assert findings.list_sure(*changes) == [changes[0], changes[2]]
+
+
 def test_a_change_that_cannot_be_judged_says_why() -> None:
     """No cohort before, too few of them, or newcomers of a campaign: three sentences, no estimate."""
     unknown = dict.fromkeys(("change", "change_low", "change_high"), math.nan)

@@ -443,7 +443,10 @@ def test_a_pages_own_alarm_stands_over_it_and_changes_the_exit_code_only_when_as
     outcome = report()
     assert outcome.exit_code == code
     assert [(alert.claim, alert.asked) for alert in outcome.alerts] == [("churn.change", False)]
-    for locale, words in (("en", "Surely worse than usual: newest cohort."), ("zh", "确实比平时差：最新一批。")):
+    for locale, words in (
+        ("en", "More newcomers leave than usual: newest cohort."),
+        ("zh", "新成员流失确实比平时多：最新一批。"),
+    ):
         for page in ("01_churn", "index"):
             assert words in (latest(project) / f"{page}.{locale}.html").read_text("utf-8")
         assert words not in (latest(project) / f"02_tiers.{locale}.html").read_text("utf-8")

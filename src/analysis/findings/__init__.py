@@ -24,6 +24,7 @@ from analysis.findings.churn import (
     describe_stays,
     describe_window,
     foremost,
+    list_sure,
     list_tiles,
 )
 from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, rank, tabulate
@@ -215,6 +216,7 @@ __all__ = [
     "list_incentive_tiles",
     "list_plan_tiles",
     "list_quality_tiles",
+    "list_sure",
     "list_tiles",
     "name_effect",
     "pick",

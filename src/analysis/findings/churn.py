@@ -115,6 +115,11 @@ def _judge_usual(result: CohortLoss) -> str:
     return "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "usual"
 
 
+def list_sure(*changes: Finding) -> list[Finding]:
+    """Return the changes whose whole interval lies on one side of nothing: the others need no room on the first screen."""
+    return [change for change in changes if change.ci_low > 0 or change.ci_high < 0]
+
+
 def describe_window(result: WindowLoss | RefusedAnalysis, *, leaving: Leaving) -> Finding:
     """Return whether the last cohorts together lose more than those of the window's earlier place, most of them the same."""
     if isinstance(result, RefusedAnalysis):
