@@ -23,7 +23,7 @@ from analysis.planning import (
     judge_regrets,
     value_perfect,
 )
-from analysis.planning.inputs import list_drawn
+from analysis.planning.inputs import group_streams, list_drawn
 from analysis.planning.scenario import read_scenario
 from analysis.planning.tornado import EDGE
 from planning_cases import SURE, plan
@@ -246,6 +246,27 @@ def test_everything_random_in_the_sample_has_words(root: Any):
         names = [name_stream(sample, stream)[locale] for stream in streams]
         assert [name for name, stream in zip(names, streams, strict=True) if name == stream or "." in name] == []
         assert len(set(names)) == len(names)
+
+
+def test_days_and_seats_have_words_too():
+    """What a calendar and groups may leave unsure, though the sample states it as known."""
+    days = {
+        "fair": {
+            "name": {"en": "Fair", "zh": "展会"},
+            "from_day": "2026-07-20",
+            "joins": {"uniform": [1, 2]},
+            "hazard": {"uniform": [1, 2]},
+        }
+    }
+    groups = {"present": {"uniform": [5, 9]}, "weekly_most": {"uniform": [1, 2]}, "cost": {"uniform": [1, 2]}}
+    given = plan(calendar=days, groups=groups)
+    names = {stream: name_stream(given, stream)["en"] for stream in list_drawn(given)}
+    assert names["calendar.fair.joins"] == "Fair: what those days do to joining"
+    assert [stream for stream, name in names.items() if name == stream] == []
+    assert [name_group(given, group)["zh"] for group in group_streams(names)] == [
+        labels.text("lever.group.calendar", "zh"),
+        labels.text("lever.group.groups", "zh"),
+    ]
 
 
 def test_groups_states_and_ways_have_words():
