@@ -48,6 +48,7 @@ app.command()(work.explain)
 app.command()(work.compare)
 app.command()(work.restate)
 app.command()(work.drill)
+app.command()(work.forecasts)
 app.command("new-notebook")(work.new_notebook)
 
 

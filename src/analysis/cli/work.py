@@ -124,6 +124,30 @@ def drill(
     typer.echo(f"Files: {made.folder}")
 
 
+def forecasts(
+    config: Config,
+    into: Into = Path("reports"),
+) -> None:
+    """List the forecasts kept, by plan, and say how good they were as far as it is known what came."""
+    from rich import box
+    from rich.table import Table
+
+    from analysis.config import read_config
+    from analysis.reports.forecasts import describe_scores, find_folder, list_kept, read_forecasts
+
+    issued = read_forecasts(find_folder(into / read_config(config).community))
+    if not issued:
+        typer.echo("No forecast is kept yet: each run of the plan's page keeps one.")
+    for scenario, rows in list_kept(issued):
+        say(stdout(), scenario)
+        table = Table("made on", "definition", "target", "due", "chance", box=box.SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        stdout().print(table)
+        for line in describe_scores(issued, scenario=scenario):
+            say(stdout(), line)
+
+
 def new_notebook(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 20_open_hours.")],
     folder: Annotated[Path, typer.Option(metavar="DIR", help="The folder of notebooks.")] = Path("notebooks"),

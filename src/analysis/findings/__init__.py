@@ -28,6 +28,7 @@ from analysis.findings.churn import (
     list_tiles,
 )
 from analysis.findings.finding import Finding, Status, Tile, choose_headline, describe_refusal, rank, tabulate
+from analysis.findings.forecasts import describe_forecasts, tabulate_forecasts
 from analysis.findings.incentive_checks import (
     describe_alarms,
     describe_both_arms,
@@ -154,6 +155,7 @@ __all__ = [
     "describe_fallback",
     "describe_finish",
     "describe_for_whom",
+    "describe_forecasts",
     "describe_freshness",
     "describe_gaps",
     "describe_gate",
@@ -228,6 +230,7 @@ __all__ = [
     "tabulate_changes",
     "tabulate_claims",
     "tabulate_corrections",
+    "tabulate_forecasts",
     "tabulate_gates",
     "tabulate_joins",
     "tabulate_levers",

@@ -29,9 +29,11 @@ from analysis.planning.basis import (
 )
 from analysis.planning.changes import change_plan
 from analysis.planning.compare import Comparison, Difference, choose_target, compare_plans
+from analysis.planning.counted import count_figures
 from analysis.planning.delays import Finish, GateChances, find_finish, find_gate_dates, judge_gates
 from analysis.planning.draw import Draw, draw_plan
 from analysis.planning.earned import Earned, measure_earned
+from analysis.planning.forecasts import Forecast, issue_forecast
 from analysis.planning.information import Value, value_learning, value_perfect
 from analysis.planning.learning import Learning, Stakes, Trials, find_stakes, value_groups, value_trials
 from analysis.planning.levers import measure_levers
@@ -52,6 +54,7 @@ from analysis.planning.regret import (
 )
 from analysis.planning.rolling import Reforecast, reforecast
 from analysis.planning.scenario import Scenario, read_scenario
+from analysis.planning.scoring import Scores, score_forecasts
 from analysis.planning.shapley import Shapley, estimate_shapley
 from analysis.planning.shortage import Shortage, judge_seats
 from analysis.planning.sobol import Sobol, estimate_sobol
@@ -79,6 +82,7 @@ __all__ = [
     "EarlyWarning",
     "Earned",
     "Finish",
+    "Forecast",
     "GateChances",
     "Learning",
     "Quantity",
@@ -86,6 +90,7 @@ __all__ = [
     "Regrets",
     "RequiredJoins",
     "Scenario",
+    "Scores",
     "Shapley",
     "Shortage",
     "Sobol",
@@ -106,6 +111,7 @@ __all__ = [
     "choose_warning",
     "compare_plans",
     "compare_regrets",
+    "count_figures",
     "draw_plan",
     "estimate_chance",
     "estimate_shapley",
@@ -117,6 +123,7 @@ __all__ = [
     "find_required_joins",
     "find_stakes",
     "find_tail",
+    "issue_forecast",
     "judge_budget",
     "judge_gates",
     "judge_regrets",
@@ -142,6 +149,7 @@ __all__ = [
     "run_cases",
     "run_plan",
     "run_ways",
+    "score_forecasts",
     "split_states",
     "value_basis",
     "value_groups",

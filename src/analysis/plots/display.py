@@ -57,6 +57,7 @@ WAYS = {
     "worth_figure": "worth_figure",
     **dict.fromkeys(("cost_tail", "size", "price"), "n"),
     "net": "signed",
+    **{"inside_80": "of100", "n_forecasts": "n", "n_due_days": "n", "crps": "d1", "naive": "d1", "skill": "d2"},
     **{"review": "date", "false_so_far": "of100", "seen_so_far": "of100"},
     **dict.fromkeys(("spend_now", "spend_proposed", "total_now", "total_proposed", "least", "most"), "n"),
     **dict.fromkeys(("joins_per_100", "marginal"), "d1"),

@@ -26,6 +26,11 @@ CUSTOM = "custom"
 """Where analysts keep notebooks of their own, below ``notebooks/``."""
 
 
+HANDED_OVER = ("out_dir", "forecast_dir")
+"""Parameters that are the runner's own: where a notebook writes, and where earlier forecasts are kept. No result is to
+depend on them but the scores of those forecasts, which change only when the data do."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """The data of a run: its days [since 1970-01-01] and what was imported, by file and hash."""
@@ -70,9 +75,9 @@ class Task:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Every parameter as it takes effect, apart from ``out_dir``."""
+        """Every parameter as it takes effect, apart from the folders that the runner hands over."""
         values = {name: parameter.default for name, parameter in self.declared.items()} | self.given
-        return {name: value for name, value in values.items() if name != "out_dir"}
+        return {name: value for name, value in values.items() if name not in HANDED_OVER}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

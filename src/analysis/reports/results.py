@@ -89,6 +89,26 @@ def record(
     return None
 
 
+FORECAST = ".forecast.json"
+"""How the file of a forecast ends; the runner keeps it, see :mod:`analysis.reports.forecasts`."""
+
+
+def keep_forecast(forecast: Any, *, notebook: str, out_dir: str) -> None:
+    """Write a forecast to ``<out_dir>/<notebook>.forecast.json``, so that it can be scored when what came is known.
+
+    Parameters
+    ----------
+    forecast
+        What has a ``record`` of plain data; a refused one is not written.
+    notebook, out_dir
+        As in :func:`record`.
+    """
+    if out_dir and hasattr(forecast, "record"):
+        Path(out_dir).mkdir(parents=True, exist_ok=True)
+        text = json.dumps(_plain(forecast.record), ensure_ascii=False, sort_keys=True, allow_nan=False)
+        write_atomically(Path(out_dir) / f"{notebook}{FORECAST}", text + "\n")
+
+
 def provenance(*, parameters: Mapping[str, Any], tables: Any = None) -> pd.DataFrame:
     """Return how this page was made: parameters, data and versions, one per row.
 

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from analysis import labels
 from analysis.errors import AnalysisError, ConfigError
-from analysis.reports import given, history, listing, pages, publish, render, reopen, reuse, series, shared
+from analysis.reports import forecasts, given, history, listing, pages, publish, render, reopen, reuse, series, shared
 from analysis.reports.alerts import Alert, find_unmatched, list_alerts
 from analysis.reports.before import describe_today, read_before
 from analysis.reports.manifest import describe_run
@@ -30,7 +30,7 @@ from analysis.reports.news import describe_index, describe_page
 from analysis.reports.pages import Fate
 from analysis.reports.plan import Plan, Task, make_plan
 from analysis.reports.restate import find_late
-from analysis.reports.results import dump, iso, write_atomically
+from analysis.reports.results import FORECAST, dump, iso, write_atomically
 from analysis.reports.series import Revision
 from analysis.reports.signals import signals_end_us
 from analysis.reports.supervise import Job, Limits, OnCell, Verdict, run_notebook, sweep
@@ -201,6 +201,7 @@ def _tidy(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
         run.plan.fingerprints.save()
         fresh = [claim for fate in fates if fate.status == "published" and not fate.unchanged for claim in fate.results]
         series.follow(folder, fresh, as_of=iso(run.plan.window.as_of_day), run=run.id)
+        forecasts.keep(folder)
         history.prune(folder, run.plan.order.keep, now=run.started)
         reopen.prune(folder, run.plan.order.keep, now=run.started)
         history.write_history(folder, run.plan.community)
@@ -276,13 +277,14 @@ def _job(run: _Run, task: Task, *, n_threads: int) -> Job:
     stage = run.stage.resolve()
     out = stage / _SETS / task.name if task.is_set else stage
     out.mkdir(parents=True, exist_ok=True)
-    out_dir = {"out_dir": str(out)} if "out_dir" in task.declared else {}
+    folders = {"out_dir": str(out), "forecast_dir": str(forecasts.find_folder(stage.parent))}
+    handed = {name: folder for name, folder in folders.items() if name in task.declared}
     return Job(
         notebook=task.notebook,
         executed=stage / "notebooks" / f"{task.name}.ipynb",
         sentinel=out / f"{task.notebook.stem}.results.json",
         root=run.plan.root,
-        parameters=task.given | out_dir,
+        parameters=task.given | handed,
         limits=run.limits or task.limits,
         n_threads=n_threads,
         owner=run.owner,
@@ -308,6 +310,7 @@ def _finish(run: _Run, task: Task, job: Job, verdict: Verdict) -> Fate:
         except Exception as error:  # one page that cannot be made must not take the others with it
             cause, reason = getattr(error, "cause", "not_rendered"), f"{type(error).__name__}: {error}"
     job.sentinel.unlink(missing_ok=True)
+    (run.stage / f"{task.name}{FORECAST}").unlink(missing_ok=True)
     listing.remove_lists(run.stage, task.name)
     kept = reopen.keep_failed(
         job.executed, run.stage.parent, run=run.id, root=run.plan.root, cell=verdict.cell, reason=reason
@@ -324,8 +327,9 @@ def _collect(run: _Run, task: Task, job: Job) -> list[dict[str, Any]]:
         return results
     results = [claim | {"notebook": task.name} for claim in results]
     write_atomically(run.stage / f"{task.name}.results.json", dump(results))
-    for path in job.sentinel.parent.glob(listing.LISTS):
-        path.rename(run.stage / path.name.replace(task.notebook.stem, task.name, 1))
+    for kind in (listing.LISTS, f"*{FORECAST}"):
+        for path in job.sentinel.parent.glob(kind):
+            path.rename(run.stage / path.name.replace(task.notebook.stem, task.name, 1))
     return results
 
 
@@ -363,8 +367,9 @@ def _write_documents(run: _Run, fates: Sequence[Fate], late: Sequence[Revision])
     """Write what belongs to the run as a whole: merged results, index, manifest."""
     claims = [claim for fate in fates for claim in fate.results]
     shared.write_results(run.stage, claims)
-    for own in run.stage.glob("*.results.json"):
-        own.rename(run.stage / "notebooks" / own.name)
+    for kind in ("*.results.json", f"*{FORECAST}"):
+        for own in run.stage.glob(kind):
+            own.rename(run.stage / "notebooks" / own.name)
     before = read_before(run.stage.parent, as_of_day=run.plan.window.as_of_day)
     today = describe_today(run.plan, fates)
     revisions = [series.share_revision(one, min_cell=run.plan.community.min_cell) for one in late]
