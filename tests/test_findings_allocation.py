@@ -10,7 +10,7 @@ import pytest
 from analysis import findings, labels, plots
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings import Status
-from analysis.findings.planning import name_way
+from analysis.findings.plan_ways import name_way
 from analysis.planning import Allocation, Scenario, compare_plans, run_allocation, run_basis
 from test_planning_allocation import TWINS, lay
 

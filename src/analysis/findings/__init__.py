@@ -77,6 +77,7 @@ from analysis.findings.models import (
     describe_shape,
     describe_visits,
 )
+from analysis.findings.plan_change import describe_change as describe_plan_change
 from analysis.findings.plan_tables import (
     tabulate_claims,
     tabulate_joins,
@@ -84,20 +85,16 @@ from analysis.findings.plan_tables import (
     tabulate_ways,
     tabulate_worth,
 )
+from analysis.findings.plan_ways import describe_ways
+from analysis.findings.plan_worth import describe_joins, describe_worth, pick, priced
 from analysis.findings.planning import (
     describe_basis,
     describe_budget,
     describe_chance,
-    describe_joins,
     describe_targets,
     describe_together,
-    describe_ways,
-    describe_worth,
     list_plan_tiles,
-    pick,
-    priced,
 )
-from analysis.findings.planning import describe_change as describe_plan_change
 from analysis.findings.quality import (
     describe_capture,
     describe_dating,

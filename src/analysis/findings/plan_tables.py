@@ -9,8 +9,8 @@ import pandas as pd
 from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, tabulate
+from analysis.findings.plan_ways import name_way
 from analysis.findings.plan_words import name_goal, name_part, write_chance
-from analysis.findings.planning import name_way
 from analysis.planning import Comparison, RequiredJoins, Scenario, TargetChances, Worth
 
 

@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from math import isfinite
 
 from analysis import labels
+from analysis.findings.finding import Status
 from analysis.planning import Scenario
 
 Words = Mapping[str, str]
+
+EPOCH = dt.date(1970, 1, 1)
+
+LIKELY, EVEN = 0.8, 0.5
+"""A target is well on its way from the first chance on (P80, as plans are usually committed to), and unlikely below the second."""
 
 SURELY = 0.995
 """A chance that rounds to all, or to nothing, is written as over or under: worlds are drawn from judgements."""
@@ -56,7 +62,22 @@ def find_day(plan: Scenario, week: float) -> dt.date:
 
 def count_days(plan: Scenario, week: float) -> float:
     """Return a moment of the plan in days since 1970-01-01."""
-    return (plan.start - dt.date(1970, 1, 1)).days + 7 * week
+    return find_epoch_day(plan.start) + 7 * week
+
+
+def judge(chance: float) -> Status:
+    """Return what a chance asks of the reader."""
+    return Status.PASS if chance >= LIKELY else Status.REVIEW if chance >= EVEN else Status.FAIL
+
+
+def count_points(share: float) -> int:
+    """Return whole points without their sign: one has a word of its own."""
+    return abs(round(100 * share))
+
+
+def find_epoch_day(day: dt.date) -> int:
+    """Return a date in days since 1970-01-01."""
+    return (day - EPOCH).days
 
 
 def write_list(parts: list[dict[str, str]]) -> dict[str, str]:

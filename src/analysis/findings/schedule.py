@@ -10,11 +10,8 @@ import pandas as pd
 from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings.finding import Finding, Status, describe_refusal
-from analysis.findings.plan_words import name_condition, name_part, write_chance, write_list, write_moment
+from analysis.findings.plan_words import judge, name_condition, name_part, write_chance, write_list, write_moment
 from analysis.planning import Earned, Finish, GateChances, Scenario
-
-LIKELY, EVEN = 0.8, 0.5
-"""A gate is well in time from the first chance on, and unlikely to be below the second."""
 
 MOST_TASKS = 3
 """So many tasks on which the end hangs are named; the table names the rest."""
@@ -37,7 +34,7 @@ def describe_finish(result: Finish | RefusedAnalysis, *, plan: Scenario | Refuse
     kind = "tasks" if tasks else "never"
     return Finding(
         id="plan.finish",
-        status=_judge(result.within.chance),
+        status=judge(result.within.chance),
         sentence=labels.both(
             f"plan.finish.{kind}",
             half=write_moment(plan, result.p50),
@@ -69,7 +66,7 @@ def _describe_gate(row: dict[str, object], delays: pd.DataFrame, plan: Scenario)
     kind = "open" if worst is None or worst["cause"] == most["cause"] else "late"
     return Finding(
         id="plan.gate",
-        status=_judge(chance),
+        status=judge(chance),
         sentence=labels.both(
             f"plan.gate.{kind}",
             phase=name_part(plan, "phases", str(row["opens"])),
@@ -178,7 +175,3 @@ def tabulate_gates(result: GateChances | RefusedAnalysis, *, plan: Scenario | Re
             }
         )
     return pd.DataFrame(rows)
-
-
-def _judge(chance: float) -> Status:
-    return Status.PASS if chance >= LIKELY else Status.REVIEW if chance >= EVEN else Status.FAIL

@@ -11,8 +11,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis import labels
-from analysis.findings.plan_words import count_days, name_goal, write_chance
-from analysis.findings.planning import EPOCH, LIKELY, name_way
+from analysis.findings.plan_ways import name_way
+from analysis.findings.plan_words import EPOCH, LIKELY, count_days, name_goal, write_chance
 from analysis.planning import Comparison, Scenario, TargetChances, Worth
 from analysis.plots.churn import percent_axis
 from analysis.plots.style import COLOURS, GRID, INK, MUTED, WIDTH, Chart, draw, printable, styled, tell
