@@ -49,7 +49,9 @@ RULE = EarlyWarning(
 
 
 def watch(*values: float):
-    return check_warning(RULE, observed=pd.DataFrame({"week": range(len(values)), "value": values}))
+    return check_warning(
+        RULE, observed=pd.DataFrame({"metric": "active_members", "week": range(len(values)), "value": values})
+    )
 
 
 def test_before_it_begins_the_first_threshold_is_told_with_the_rules_rates():

@@ -14,6 +14,7 @@ from scipy import stats
 from analysis import findings
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings import Status
+from analysis.planning.basis import Start
 from analysis.planning.counted import count_figures
 from analysis.planning.forecasts import LEVELS, Forecast, issue_forecast, read_forecast, sign_plan
 from analysis.planning.scenario import Scenario
@@ -90,6 +91,9 @@ def forecast(
     return Forecast(**parts | given)
 
 
+NOW = forecast(DAY + 28)
+
+
 def test_forecasts_are_scored_once_it_was_counted_what_came():
     """Of 100, made before the start and in week 2: 108 came in week 2 and 115 in week 4. P90 is 112, so one is outside.
 
@@ -98,7 +102,7 @@ def test_forecasts_are_scored_once_it_was_counted_what_came():
     first = forecast(DAY - 1)
     second = forecast(DAY + 13, counted=[("members", DAY + 13, 108.0)])
     last = forecast(DAY + 27, counted=[("members", DAY + 27, 115.0)])
-    scores = score_forecasts([first, second, last], scenario="hand")
+    scores = score_forecasts([first, second, last], now=NOW)
     (row,) = scores.table.to_dict("records")
     points = np.arange(86.0, 115, 2)
     told = [score_sample(points, 108), score_sample(points, 115), score_sample(points, 115)]
@@ -118,22 +122,28 @@ def test_a_day_between_two_weeks_is_read_between_them():
     fan = pd.DataFrame({"metric": "members", "day": [DAY + 6, DAY + 13], "points": points})
     made = forecast(DAY, figures=fan)
     came = forecast(DAY + 10, counted=[("members", DAY + 10, 90.0)])
-    assert score_forecasts([made, came], scenario="hand").table["crps"].tolist() == [14.0]
+    assert score_forecasts([made, came], now=NOW).table["crps"].tolist() == [14.0]
 
 
 def test_of_one_day_the_last_forecast_counts_and_other_plans_do_not():
     came = forecast(DAY + 13, counted=[("members", DAY + 13, 100.0)])
     wrong, right = forecast(DAY - 1, middle=500), forecast(DAY - 1)
-    once = score_forecasts([wrong, right, came], scenario="hand")
+    once = score_forecasts([wrong, right, came], now=NOW)
     assert once.table["n"].tolist() == [1]
     assert once.table["crps"].iloc[0] < 10
     with pytest.raises(RefusedAnalysis, match=RefusalCode.NO_FORECAST_DUE):
-        score_forecasts([right, came], scenario="another")
+        score_forecasts([right, came], now=forecast(DAY, scenario="another"))
+
+
+def test_what_was_counted_today_counts_too():
+    today = forecast(DAY + 13, counted=[("members", DAY + 13, 100.0)])
+    scores = score_forecasts([forecast(DAY - 1)], now=today)
+    assert (scores.n_kept, scores.n_scored) == (1, 1)
 
 
 def test_what_was_counted_again_counts_as_counted_last():
     corrected = [forecast(DAY + 20, counted=[("members", DAY + 13, 100.0)]), forecast(DAY + 27, counted=[("members", DAY + 13, 114.0)])]  # fmt: skip
-    scores = score_forecasts([forecast(DAY - 1), *corrected], scenario="hand")
+    scores = score_forecasts([forecast(DAY - 1), *corrected], now=NOW)
     assert scores.table["crps"].iloc[0] == pytest.approx(score_sample(np.arange(86.0, 115, 2), 114))
 
 
@@ -167,7 +177,7 @@ def test_the_sign_of_a_plan_is_that_of_its_numbers():
 
 
 def test_few_forecasts_are_said_to_be_few():
-    few = score_forecasts([forecast(DAY - 1), forecast(DAY + 27, counted=[("members", DAY + 27, 115.0)])], scenario="hand")  # fmt: skip
+    few = score_forecasts([forecast(DAY - 1), forecast(DAY + 27, counted=[("members", DAY + 27, 115.0)])], now=NOW)  # fmt: skip
     finding = findings.describe_forecasts(few)
     assert finding.sentence["en"] == (
         "1 of 2 forecasts kept have come due (due days: 1); 0 of 100 outcomes were within the 80% intervals. So few say little."
@@ -181,7 +191,7 @@ def test_few_forecasts_are_said_to_be_few():
 
 def test_many_outcomes_outside_ask_for_a_look():
     days = [("members", DAY + 6 + day, 999.0) for day in range(21)]
-    scores = score_forecasts([forecast(DAY - 1), forecast(DAY + 27, counted=days)], scenario="hand")
+    scores = score_forecasts([forecast(DAY - 1), forecast(DAY + 27, counted=days)], now=NOW)
     assert findings.describe_forecasts(scores).status == Status.REVIEW
 
 
@@ -193,3 +203,12 @@ def test_figures_so_far_are_summed_and_tasks_shared():
     found = count_figures(plan, as_of_day=DAY + 13)
     assert found.to_dict("list") == {"metric": ["finished"] * 2, "week": [0, 1], "value": [0.0, 0.5], "day": [DAY + 6, DAY + 13]}  # fmt: skip
     assert count_figures(plan_with(), as_of_day=DAY).empty
+
+
+def test_members_are_counted_by_the_tables_on_their_last_day():
+    """90 there on the Sunday of the second week; on the Monday after no week ends, and what was counted later is not taken."""
+    refused = RefusedAnalysis(RefusalCode.HISTORY_TOO_SHORT)
+    sunday, monday = (Start(curve=refused, present=refused, n_present=90, as_of_day=DAY + day) for day in (13, 14))
+    assert count_figures(plan_with(), as_of_day=DAY + 14, now=sunday).iloc[0].tolist() == ["members", 1, DAY + 13, 90]
+    assert np.isnan(count_figures(plan_with(), as_of_day=DAY + 14, now=monday)["week"].iloc[0])
+    assert count_figures(plan_with(), as_of_day=DAY + 12, now=sunday).empty

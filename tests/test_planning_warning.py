@@ -182,7 +182,7 @@ def test_parameters_out_of_range_are_named(worlds: Worlds, given: dict[str, obje
 def test_the_state_is_read_from_what_was_counted(rule: EarlyWarning):
     """First threshold a, second b: just above a, then below b: on since the second review; the third is still to come."""
     first, second, third = rule.table["threshold"]
-    counted = pd.DataFrame({"week": [1, 3, 7], "value": [0.0, first, second - 1]})
+    counted = pd.DataFrame({"metric": "joins", "week": [1, 3, 7], "value": [0.0, first, second - 1]})
     on = check_warning(rule, observed=counted)
     assert (on.is_on, on.since_week, on.next_week, on.next_threshold) == (True, 7, 11, third)
     assert on.table["observed"].tolist() == [first, second - 1]
@@ -194,11 +194,11 @@ def test_the_state_is_read_from_what_was_counted(rule: EarlyWarning):
 
 
 def test_the_last_review_leaves_none_to_come(rule: EarlyWarning):
-    done = check_warning(rule, observed=pd.DataFrame({"week": [11], "value": [9_999.0]}))
+    done = check_warning(rule, observed=pd.DataFrame({"metric": "joins", "week": [11], "value": [9_999.0]}))
     assert not done.is_on
     assert isnan(done.next_week)
     never = replace(rule, table=rule.table.assign(threshold=nan))
-    assert not check_warning(never, observed=pd.DataFrame({"week": [3], "value": [0.0]})).is_on
+    assert not check_warning(never, observed=pd.DataFrame({"metric": "joins", "week": [3], "value": [0.0]})).is_on
 
 
 def test_counts_scatter_as_stated_and_the_worlds_as_they_are():

@@ -65,17 +65,16 @@ def name_way(plan: Scenario, name: str) -> dict[str, str]:
 
 
 def tell_way(ways: Comparison | RefusedAnalysis, plan: Scenario, *, as_of_day: int) -> dict[str, str] | None:
-    """Return which way to decide on by when, and what it gains; or that none would help."""
-    if isinstance(ways, RefusedAnalysis):
+    """Return which way to decide on by when, and what the chance then is; nothing where none surely helps."""
+    if isinstance(ways, RefusedAnalysis) or not ways.best:
         return None
-    if not ways.best:
-        return labels.both("plan.way.none", n=len(ways.table))
     row = ways.table.set_index("alternative").loc[ways.best]
     kind = "by" if ways.decide_by and find_epoch_day(ways.decide_by) > as_of_day else "now"
     return labels.both(
         f"plan.way.{kind}",
         way=name_way(plan, ways.best),
         day=ways.decide_by,
+        then=write_chance(row["chance"]),
         gain=row["gain"],
         n=count_points(row["gain"]),
     )

@@ -51,21 +51,23 @@ def describe_chance(
     ways: Comparison | RefusedAnalysis,
     as_of_day: int,
 ) -> Finding:
-    """Return the headline: the chance of the target, what it was and why, and what to decide by when."""
+    """Return the headline: the chance of the target, the one way that helps most, its gain and its date; then what it was and why."""
     for given in (plan, target, result):
         if isinstance(given, RefusedAnalysis):
             return describe_refusal("plan.target", given)
     assert isinstance(result, TargetChances) and isinstance(plan, Scenario) and isinstance(target, str)  # noqa: S101, PT018 - for the type checker
     row = result.table.set_index("target").loc[target]
-    kind = "met" if _is_met(row) else "ahead"
+    way = tell_way(ways, plan, as_of_day=as_of_day)
+    kind = ("met" if _is_met(row) else "ahead") + ("_way" if way else "")
     facts = {"goal": name_goal(plan, target), "by": row["by"], "chance": write_chance(row["chance"])}
+    tried = ways.table if isinstance(ways, Comparison) and not ways.best else None
     return Finding(
         id="plan.target",
         status=judge(row["chance"]),
         sentence=join(
-            labels.both(f"plan.target.{kind}", **facts),
+            labels.both(f"plan.target.{kind}", way=way, **facts),
+            labels.both("plan.way.none", n=len(tried)) if tried is not None else None,
             tell_before(change, plan),
-            tell_way(ways, plan, as_of_day=as_of_day),
         ),
         group=target,
         at=find_epoch_day(row["by"]),

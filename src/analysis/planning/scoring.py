@@ -72,7 +72,7 @@ def score_chance(chance: float, hit: bool | np.bool_) -> float:
     return float((chance - hit) ** 2)
 
 
-def score_forecasts(forecasts: Iterable[Forecast], *, scenario: str) -> Scores:
+def score_forecasts(forecasts: Iterable[Forecast], *, now: Forecast) -> Scores:
     """Return how good the forecasts of a plan have been, as far as it was counted what came.
 
     Of forecasts made on one day the last counts. Forecasts of one day made in several weeks are no independent cases.
@@ -81,16 +81,16 @@ def score_forecasts(forecasts: Iterable[Forecast], *, scenario: str) -> Scores:
     ----------
     forecasts
         In the order in which they were made; each holds what had been counted by then.
-    scenario
-        The plan's name.
+    now
+        Today's forecast of the plan: what has been counted until today, of which plan.
 
     Raises
     ------
     RefusedAnalysis
         ``NO_FORECAST_DUE``: nothing has come due, or it was not counted.
     """
-    kept = list({one.made_day: one for one in forecasts if one.scenario == scenario}.values())
-    came = _gather([one.counted for one in kept])
+    kept = list({one.made_day: one for one in forecasts if one.scenario == now.scenario}.values())
+    came = _gather([*(one.counted for one in kept), now.counted])
     rows = [row for one in kept for row in _score_figures(one, came)]
     if not rows:
         raise RefusedAnalysis(RefusalCode.NO_FORECAST_DUE, {"kept": len(kept)})

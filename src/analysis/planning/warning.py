@@ -246,16 +246,17 @@ def check_warning(rule: EarlyWarning, *, observed: pd.DataFrame) -> Watch:
     rule
         As chosen for the plan at its start.
     observed
-        ``week, value``: the figure that it watches, as counted at the end of some weeks.
+        ``metric, week, value``: what was counted at the ends of weeks; figures that it does not watch are passed over.
 
     Raises
     ------
     RefusedAnalysis
         ``NO_ACTUALS``: nothing was counted.
     """
-    if observed.empty:
+    watched = observed[observed["metric"] == rule.metric].dropna(subset=["week"])
+    if watched.empty:
         raise RefusedAnalysis(RefusalCode.NO_ACTUALS)
-    counted = observed.groupby("week")["value"].last()
+    counted = watched.groupby("week")["value"].last()
     reviews = rule.table[["week", "threshold"]].assign(observed=rule.table["week"].map(counted))
     known = reviews.dropna(subset=["observed"])
     beyond = known["observed"] < known["threshold"] if rule.below else known["observed"] > known["threshold"]

@@ -79,7 +79,8 @@ def describe_scores(issued: Sequence[Forecast], *, scenario: str) -> list[str]:
     from analysis.findings import describe_forecasts
     from analysis.planning import score_forecasts
 
-    scores = attempt(score_forecasts, issued, scenario=scenario)
+    mine = [one for one in issued if one.scenario == scenario]
+    scores = attempt(score_forecasts, mine, now=mine[-1])
     told = [describe_forecasts(scores).sentence["en"]]
     if not isinstance(scores, RefusedAnalysis):
         told += scores.table.round(3).to_string(index=False).splitlines()
