@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from analysis import labels
+from analysis.findings.plan_ways import name_way
 from analysis.findings.plan_words import name_part, write_list
-from analysis.findings.planning import name_way
 from analysis.planning import Scenario
 from analysis.planning.aging import BAND_WEEKS
 from analysis.planning.inputs import JOINED
