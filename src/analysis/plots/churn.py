@@ -142,7 +142,8 @@ def _tell_ends(table: pd.DataFrame, *, by: str, locale: str) -> str:
 def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
     """Draw groups in a funnel: expected leavers against how many times as many left.
 
-    How many left is a count of five, so a bar reaches from the fewest to the most that it may be.
+    How many left is a count rounded to five, so a bar reaches from the fewest to the most that it may be; where it is of a few
+    there is no dot.
     """
     table = _span_ratios(watch.table.dropna(subset=["ratio"]))
     figure, (axes,) = draw(height=3.2)
@@ -154,8 +155,9 @@ def plot_groups(watch: GroupWatch, *, locale: str) -> Chart:
     axes.axhline(1, color=MUTED, linewidth=0.9)
     calm, flagged = table[~table["flagged"]], table[table["flagged"]]
     for part, colour, size in ((calm, COLOURS[0], 20), (flagged, COLOURS[1], 34)):
-        axes.vlines(part["expected"], part["ratio_low"], part["ratio_high"], color=colour, alpha=0.3, linewidth=1.4)
-        axes.scatter(part["expected"], part["ratio"], s=size, color=colour, alpha=0.85, linewidth=0)
+        axes.vlines(part["expected"], part["ratio_low"], part["ratio_high"], color=colour, alpha=0.4, linewidth=1.8)
+        told = part[part["is_told"]]
+        axes.scatter(told["expected"], told["ratio"], s=size, color=colour, alpha=0.85, linewidth=0)
     for row in flagged.head(MOST_LABELLED).to_dict("records"):
         axes.annotate(printable(row["group_id"]), (row["expected"], row["ratio"]), xytext=(6, 2), textcoords="offset points", fontsize=8.5)  # fmt: skip
     axes.set_ylim(0, max(2.0, table["ratio_high"].max() * 1.08))
@@ -194,7 +196,9 @@ def _span_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Return the groups with the ratios that their rounded counts leave open, and the middle of them."""
     spans = [disclosure.list_sizes(labels.to_five(n)) for n in table["observed"]]
     low, high = (np.array([ends[place] for ends in spans], dtype=float) / table["expected"] for place in (0, -1))
-    return table.assign(ratio=(low + high) / 2, ratio_low=low, ratio_high=high)
+    few = labels.to_five(1)
+    is_told = [labels.to_five(n) != few for n in table["observed"]]
+    return table.assign(ratio=(low + high) / 2, ratio_low=low, ratio_high=high, is_told=is_told)
 
 
 def _release_levels(table: pd.DataFrame) -> pd.DataFrame:
