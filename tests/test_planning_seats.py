@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from analysis import findings
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings import Status
-from analysis.findings.planning import name_cause
+from analysis.findings.plan_change import name_cause
 from analysis.planning import Basis, Start, Worlds, explain_change, judge_seats, run_basis
 from analysis.planning.compare import find_parting
 from analysis.planning.scenario import Scenario

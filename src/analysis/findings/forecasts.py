@@ -42,5 +42,5 @@ def tabulate_forecasts(result: Scores | RefusedAnalysis) -> pd.DataFrame:
     if isinstance(result, RefusedAnalysis):
         return pd.DataFrame()
     table = result.table.rename(columns={"n": "n_forecasts", "n_days": "n_due_days"})
-    table.insert(0, "figure_scored", [labels.both(f"plan.figure.{metric}") for metric in table["metric"]])
+    table.insert(0, "figure_scored", [labels.both(f"plan.scored_figure.{metric}") for metric in table["metric"]])
     return table.drop(columns="metric")
