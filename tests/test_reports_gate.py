@@ -30,7 +30,7 @@ def page(locale="en"):
                 {
                     "output_type": "display_data",
                     "data": {"image/png": PNG},
-                    "metadata": {"image/png": {"alt": "The curve falls to 38 of 100."}},
+                    "metadata": {"image/png": {"alt": "The curve falls to 38 of 100.", "caption": "90 members"}},
                 },
                 {"output_type": "display_data", "data": {"text/html": TABLE}, "metadata": {}},
             ],
@@ -74,10 +74,12 @@ BROKEN = {
         f'<img src="data:image/png;base64,{PNG}" alt="No description has been provided for this image">',
         f'<img src="data:image/png;base64,{PNG}" alt="retention-curve.png">',
     ),
+    "caption": (f'<figure><img src="data:image/png;base64,{PNG}" alt="The curve falls."></figure>',),
     "headers": (
         "<table><tr><td>a</td></tr><tr><td>1</td></tr></table>",
         TABLE.replace(' scope="col"', ""),
         TABLE.replace('th scope="row"', "td"),
+        TABLE.replace("<caption>c</caption>", ""),
         "<table></table>",
     ),
     "contact": (

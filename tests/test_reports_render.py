@@ -242,6 +242,34 @@ def test_links_lead_to_our_own_pages_only():
     assert links[-3:] == ["00_data_quality.en.html#s2", "#s1", None]
 
 
+def test_a_figure_has_its_caption_as_text_below_it():
+    picture = {"alt": "The curve falls", "caption": "Of 100 members\u202e, <b>90</b> watched"}
+    page = page_of(markdown("# T"), code(shown({"image/png": png()}, **{"image/png": picture})))
+    assert "<figcaption>Of 100 members, &lt;b&gt;90&lt;/b&gt; watched</figcaption></figure>" in page
+
+
+def test_the_answer_stands_right_under_the_title_and_for_whom_it_is_below_it():
+    answer = code(
+        shown({"text/html": '<p class="headline">41 of 100</p>'}), shown({"text/html": '<div class="tiles"></div>'})
+    )
+    page = page_of(markdown("# Who leaves?\n\nFor owners of groups."), code(), answer)
+    assert page.index("Who leaves?</h1>") < page.index("41 of 100") < page.index("For owners") < page.index('"tiles"')
+    assert page.count("For owners of groups.") == 1
+    assert "For owners" in page_of(
+        markdown("# Who leaves?\n\nFor owners of groups.")
+    )  # nothing is lost without an answer
+
+
+def test_what_scrolls_can_be_reached_under_its_name_whatever_that_is():
+    table = '<div class="table"><table><caption>By "tier" &amp; more</caption></table></div>'
+    page = page_of(
+        markdown("# T\n\n```\na long line\n```"), code(shown({"text/html": table}), shown({"text/plain": "x"}))
+    )
+    (region,) = [element for element in Reader(page).named("div") if element.get("class") == "table"]
+    assert (region["tabindex"], region["role"], region["aria-label"]) == ("0", "region", 'By "tier" & more')
+    assert [element["tabindex"] for element in Reader(page).named("pre")] == ["0", "0"]
+
+
 def test_figures_carry_their_alt_text_and_their_size():
     (picture,) = Reader(page_of(*BILINGUAL)).named("img")
     assert picture["alt"] == 'The "curve" falls'

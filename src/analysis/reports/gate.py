@@ -26,7 +26,8 @@ RULES = {
     "heading": "has headings out of order: one of the first level, and none that skips a level",
     "anchor": "leads to a place that is not on this page",
     "alt": "is a picture without words for those who cannot see it. Show it by plots.show_figure",
-    "headers": "is a table whose columns or rows have no headings (<th scope>). Show it by plots.show_table",
+    "caption": "is a figure without a caption: of what, in which unit, of how many, when. Show it by plots.show_figure",
+    "headers": "is a table without a caption, or whose columns or rows have no headings (<th scope>). Show it by plots.show_table",
     "contact": "holds an e-mail address or a telephone number",
     "id": "holds what looks like a member's id",
     "path": "holds a path of the machine that made it",
@@ -146,6 +147,7 @@ class _Reader(HTMLParser):
         self.anchors: set[str] = set()
         self.leads: list[tuple[str, Fault]] = []
         self.table: _Table | None = None
+        self.uncaptioned: Fault | None = None
         self.inside = ""
 
     def note(self, rule: str) -> None:
@@ -161,9 +163,11 @@ class _Reader(HTMLParser):
         self._judge_links(attributes)
         if tag == "img":
             self._judge_alt(attributes)
+        if tag in ("figure", "figcaption"):
+            self.uncaptioned = self.fault("caption") if tag == "figure" else None
         if tag == "table":
             self.table = _Table(place=self.fault("headers"))
-        if self.table and tag in ("tr", "th", "td"):
+        if self.table and tag in ("caption", "tr", "th", "td"):
             self.table.open(tag, attributes)
         if re.fullmatch(r"h[1-6]", tag):
             self._judge_level(int(tag[1]))
@@ -179,6 +183,9 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == self.inside:
             self.inside = ""
+        if tag == "figure" and self.uncaptioned:
+            self.faults.append(self.uncaptioned)
+            self.uncaptioned = None
         if tag == "table" and self.table:
             self.faults += self.table.judge()
             self.table = None
@@ -251,15 +258,18 @@ class _Table:
     def __init__(self, *, place: Fault) -> None:
         self.place = place
         self.rows: list[list[tuple[str, str]]] = []
+        self.has_caption = False
 
     def open(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if tag == "tr":
+        if tag == "caption":
+            self.has_caption = True
+        elif tag == "tr":
             self.rows.append([])
         elif self.rows:
             self.rows[-1].append((tag, attributes.get("scope", "")))
 
     def judge(self) -> list[Fault]:
-        """A head whose cells are all headings of columns, and a heading in every row below it."""
+        """A caption, a head whose cells are all headings of columns, and a heading in every row below it."""
         head, *body = self.rows or [[]]
-        columns = bool(head) and all(cell == ("th", "col") for cell in head)
+        columns = self.has_caption and bool(head) and all(cell == ("th", "col") for cell in head)
         return [] if columns and all(("th", "row") in row for row in body) else [self.place]

@@ -251,7 +251,7 @@ def _prepare_cell(cell: dict[str, Any], locale: str, *, with_code: bool) -> dict
     with_code = with_code and cell["cell_type"] == "code"
     cell["metadata"] = {"code": _highlight("".join(cell["source"]))} if with_code else {}
     if cell["cell_type"] == "markdown":
-        cell["source"] = render_markdown("".join(cell["source"]))
+        cell["source"] = _reachable(render_markdown("".join(cell["source"])))
         cell.pop("attachments", None)
     else:
         outputs = [_prepare_output(output, locale) for output in cell["outputs"]]
@@ -276,7 +276,7 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
         return _output({kind: content}, {kind: _size(content, kind) | dict(metadata) | words})
     if kind == "text/plain":
         return _output({kind: HIDDEN.sub("", content)})
-    return _output({"text/html": _reachable(clean(content)) if kind == "text/html" else render_markdown(content)})
+    return _output({"text/html": _reachable(clean(content) if kind == "text/html" else render_markdown(content))})
 
 
 def _reachable(html: str) -> str:
