@@ -9,7 +9,7 @@ import pytest
 
 from allocating import judge_problems
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
-from analysis.planning import Basis, Start, add_allocation, run_allocation, run_basis
+from analysis.planning import Basis, Start, add_allocation, allocation, run_allocation, run_basis
 from analysis.planning.allocation import Allocation, measure_gain
 from analysis.planning.limits import find_limits
 from analysis.planning.response import count_weeks, read_figure, read_responses
@@ -71,6 +71,23 @@ def test_the_gain_is_measured_on_worlds_that_the_choice_has_not_seen():
     gained = read_figure(found.worlds, "all") - read_figure(worlds, "all")
     assert found.gain.estimate == pytest.approx(gained.mean())
     assert found.hoped != found.gain.estimate
+
+
+def test_three_sets_of_draws_are_kept_apart(monkeypatch: pytest.MonkeyPatch):
+    """One chooses, one confirms, and the page's own measures: no seed does two of these."""
+    basis, seen = lay(TWINS), {"choice": set(), "check": set()}
+    worlds = run_basis(basis, seed=7, n=50)
+
+    def note(kind: str, ask: Any) -> Any:
+        return lambda *given, **other: (seen[kind].add(other["seed"]), ask(*given, **other))[1]
+
+    monkeypatch.setattr(allocation, "read_responses", note("choice", read_responses))
+    monkeypatch.setattr(allocation, "run_basis", note("check", run_basis))
+    run_allocation(basis, worlds, target="all", n_choice=20, n_check=50)
+    assert len(seen["choice"]) == 1
+    assert len(seen["check"]) == 2  # its own, and the page's for the proposal
+    assert 7 in seen["check"]
+    assert len(seen["choice"] | seen["check"]) == 3
 
 
 def test_where_nothing_is_better_the_present_split_stays():
