@@ -54,6 +54,17 @@ def test_equal_curves_share_equally_whatever_they_start_from():
     assert found.gap < 1e-6
 
 
+def test_the_bound_of_a_poor_split_leaves_room_for_the_best():
+    """At 90 and 10 more on b brings 10·20 / 30² = 0.222, a loses 10·20 / 110² = 0.0165 for each: at most 90 · 0.2057 more."""
+    given = curves([10, 10], [20, 20])
+    held = hold_split(
+        given, limits({"a": (0, 100), "b": (0, 100)}), budget=100, goal=Goal(), present={"a": 90, "b": 10}
+    )
+    assert held.gap == pytest.approx(90 * (200 / 900 - 200 / 12100))
+    assert held.unequal == pytest.approx(1 - 900 / 12100)
+    assert held.bound > split(given, 100).score > held.score
+
+
 def test_a_split_by_hand():
     """h·k / (k + x)² is equal where (20 + a) / (5 + b) = √(40·20 / (10·5)) = 4; with a + b = 75, b = 15 and a = 60."""
     found = split(curves([40, 10], [20, 5]), 75)
@@ -101,7 +112,7 @@ def test_a_small_objective_is_solved_like_a_large_one():
     assert naive.success
     assert naive.x == pytest.approx([37.5, 37.5], abs=0.5)
     b = (95 - 5 * 8**0.5) / (1 + 8**0.5)
-    for found in (split(given, 75), split(small, 75)):
+    for found in (split(given, 75), split(small, 75), split(curves([40e-12, 20e-12], [20, 5]), 75)):
         assert found.spend == pytest.approx({"a": 75 - b, "b": b}, rel=1e-4)
         assert found.unequal < 1e-4
 
