@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from analysis.cli import app
-from analysis.planning import quantities, scenario
+from analysis.planning import actuals, quantities, scenario
 from analysis.schema import write_dictionary
 
 
@@ -62,7 +62,7 @@ def test_every_key_of_a_plan_stands_in_its_description(root: Path) -> None:
     told, _, _ = told.partition("## Tables")
     parts = [
         kind
-        for module in (quantities, scenario)
+        for module in (actuals, quantities, scenario)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
     ]

@@ -37,6 +37,7 @@ from analysis.planning.forecasts import Forecast, issue_forecast
 from analysis.planning.information import Value, value_learning, value_perfect
 from analysis.planning.learning import Learning, Stakes, Trials, find_stakes, value_groups, value_trials
 from analysis.planning.levers import measure_levers
+from analysis.planning.past import find_start_day
 from analysis.planning.progress import measure_progress
 from analysis.planning.quantities import Quantity
 from analysis.planning.register import Clash, lint, list_assumptions
@@ -52,7 +53,7 @@ from analysis.planning.regret import (
     read_outcomes,
     split_states,
 )
-from analysis.planning.rolling import Reforecast, reforecast
+from analysis.planning.rolling import Reforecast, need_past, now_worlds, reforecast
 from analysis.planning.scenario import Scenario, read_scenario
 from analysis.planning.scoring import Scores, score_forecasts
 from analysis.planning.shapley import Shapley, estimate_shapley
@@ -122,6 +123,7 @@ __all__ = [
     "find_gate_dates",
     "find_required_joins",
     "find_stakes",
+    "find_start_day",
     "find_tail",
     "issue_forecast",
     "judge_budget",
@@ -137,6 +139,8 @@ __all__ = [
     "measure_levers",
     "measure_progress",
     "measure_tornado",
+    "need_past",
+    "now_worlds",
     "read_aging",
     "read_others",
     "read_outcomes",

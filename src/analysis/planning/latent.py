@@ -18,7 +18,7 @@ from scipy import special
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.planning.aging import Aging
 from analysis.planning.draw import Draw, lift, stratify
-from analysis.planning.past import A_DAY, IMPLAUSIBLE, Past
+from analysis.planning.past import HALF_A_DAY, IMPLAUSIBLE, Past
 from analysis.planning.quantities import Floats
 from analysis.planning.scenario import Scenario
 from analysis.planning.strikes import find_window
@@ -67,7 +67,7 @@ class Latent:
             if end is None:
                 self._bound(
                     key,
-                    self.past.moment - start - A_DAY,
+                    self.past.moment - start - HALF_A_DAY,
                     RefusedAnalysis(RefusalCode.TASK_BEYOND_PLAN, {"task": name, "weeks": self.past.moment - start}),
                 )
             elif np.isfinite(start):

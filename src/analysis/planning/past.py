@@ -15,8 +15,8 @@ from analysis.planning.scenario import Scenario
 
 EPOCH = dt.date(1970, 1, 1)
 
-A_DAY = 1 / DAYS
-"""How exactly days say when something was [weeks]."""
+HALF_A_DAY = 0.5 / DAYS
+"""What began or ended on a day did so at noon, give or take this [weeks]."""
 
 IMPLAUSIBLE = 1e-4
 """What fewer of the plan's worlds allow does not come from that plan."""
@@ -111,6 +111,17 @@ def read_past(plan: Scenario, *, as_of_day: int, curve_day: int | None = None) -
     )
 
 
+def find_start_day(plan: Scenario | RefusedAnalysis, *, as_of_day: int) -> int:
+    """Return the day of whose tables a plan knew when it began: the one before its start, or the last where that is later.
+
+    Examples
+    --------
+    >>> find_start_day(Scenario(scenario="s", start="1970-01-11", weeks=4), as_of_day=30)
+    9
+    """
+    return as_of_day if isinstance(plan, RefusedAnalysis) else min(as_of_day, (plan.start - EPOCH).days - 1)
+
+
 def use_once(given: Collection[str], *, start_day: int, curve_day: int | None) -> frozenset[str]:
     """Return the weekly figures from which rates may be learnt, so that no datum is used twice.
 
@@ -152,11 +163,11 @@ def _read_tasks(plan: Scenario, actuals: Actuals) -> tuple[dict[str, float], dic
     begun, ended = {}, {}
     for name, task in sorted(actuals.tasks.items()):
         if task.finished:
-            ended[name] = count_weeks(plan.start, task.finished)
+            ended[name] = count_weeks(plan.start, task.finished) - HALF_A_DAY
         elif task.done == 1 or (task.done and not task.started):
             raise RefusedAnalysis(RefusalCode.TASK_WITHOUT_DAY, {"name": f"actuals.tasks.{name}"})
         if task.started:
-            begun[name] = (task.started - plan.start).days / DAYS
+            begun[name] = (task.started - plan.start).days / DAYS + HALF_A_DAY
         elif task.finished:
             begun[name] = np.nan
     return begun, ended

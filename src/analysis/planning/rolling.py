@@ -34,6 +34,9 @@ MOST_SHAPE = 0.7
 PARTICLES = 2_000
 """Draws of each of two runs of tempered Monte Carlo."""
 
+ALIKE = 1e-9
+"""Log likelihoods that differ by less are one: nothing that happened says anything of what is unsure."""
+
 Method = Literal["start", "weights", "tempered"]
 
 
@@ -122,8 +125,22 @@ def reforecast(first: Worlds, basis: Basis, *, as_of_day: int, particles: int = 
     )
 
 
-ALIKE = 1e-9
-"""Log likelihoods that differ by less are one: nothing that happened says anything of what is unsure."""
+def now_worlds(made: Reforecast) -> Worlds:
+    """Return the worlds of a forecast made again: what all that is asked of a plan is asked of."""
+    return made.worlds
+
+
+def need_past(made: Reforecast) -> Reforecast:
+    """Return a forecast made again, if anything has happened.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``NO_ACTUALS``.
+    """
+    if made.past is None:
+        raise RefusedAnalysis(RefusalCode.NO_ACTUALS)
+    return made
 
 
 class _Update:

@@ -36,7 +36,7 @@ from analysis.summaries.landmarks import Landmarks, count_landmarks, list_at_lan
 from analysis.summaries.models import ModelCounts, count_models
 from analysis.summaries.outcomes import count_outcomes, join_outcomes
 from analysis.summaries.persons import list_groupings
-from analysis.summaries.plan import PlanCounts, count_plan, count_plans
+from analysis.summaries.plan import PlanCounts, count_plan, count_plan_at, count_plans
 from analysis.summaries.quality import QualityCounts, count_quality
 from analysis.summaries.remaining import LookBack, count_look_back
 from analysis.summaries.segments import SegmentCounts, count_segments, read_segments
@@ -100,6 +100,7 @@ __all__ = [
     "count_models",
     "count_outcomes",
     "count_plan",
+    "count_plan_at",
     "count_plans",
     "count_present",
     "count_quality",

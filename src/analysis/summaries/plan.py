@@ -65,11 +65,18 @@ def count_plans(tables: Tables, *, churn: Churn, compare_days: int) -> tuple[Pla
     now = count_plan(tables, churn=churn)
     if compare_days <= 0:
         return now, now
-    day, known = tables.as_of_day - compare_days, tables.as_of_day - tables.first_day
-    if compare_days > known:
-        facts = {"needed": compare_days + 1, "history_days": known + 1}
-        return now, _refuse_all(day, RefusedAnalysis(RefusalCode.HISTORY_TOO_SHORT, facts))
-    return now, count_plan(Rewound(tables=tables, as_of_day=day), churn=churn)
+    return now, count_plan_at(tables, churn=churn, day=tables.as_of_day - compare_days)
+
+
+def count_plan_at(tables: Tables, *, churn: Churn, day: int) -> PlanCounts:
+    """Count what a plan starts from, as known at the end of a day [days since 1970-01-01]."""
+    if day >= tables.as_of_day:
+        return count_plan(tables, churn=churn)
+    back, known = tables.as_of_day - day, tables.as_of_day - tables.first_day
+    if back > known:
+        facts = {"needed": back + 1, "history_days": known + 1}
+        return _refuse_all(day, RefusedAnalysis(RefusalCode.HISTORY_TOO_SHORT, facts))
+    return count_plan(Rewound(tables=tables, as_of_day=day), churn=churn)
 
 
 def count_plan(tables: Tables, *, churn: Churn) -> PlanCounts:
