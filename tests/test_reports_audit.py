@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import stat
 
+import pandas as pd
 import pytest
 
+from analysis import disclosure, inference
 from analysis.reports import audit, shared, tables
 from analysis.reports.gate import PageRefused
 
@@ -124,3 +126,85 @@ def test_the_exact_results_are_their_owners_and_the_shared_ones_rounded(tmp_path
     assert (three["estimate"], three["ci_low"], three["ci_high"], three["n"]) == (32.4, 1230.0, 0.0, 5)
     assert three["p_value"] == 0.001
     assert (four["estimate"], four["n"]) == (3.0, 4)
+
+
+LEVEL_COLUMNS = ("channel_id", "n", "loss", "difference")
+
+
+def told(files, claims=()):
+    found = audit.find_in_release(
+        audit.read_rows(files, "01_churn"), [shared.share(it) for it in claims], claims, min_cell=10
+    )
+    return [(leak.table, leak.column, leak.how) for leak in found]
+
+
+def test_a_share_with_two_digits_of_thirty_is_a_leak_and_one_on_its_grid_is_none():
+    """7 of 100 of 30 are two. 2/5 of 30 is 40: 9 to 15. Of 1,000, 7 of 100 are 65 to 75."""
+    assert told(files(["feed", 30, 0.07, 0.1], columns=LEVEL_COLUMNS)) == [("levels", "loss", "share")]
+    assert told(files(["feed", 30, 0.93, 0.1], columns=LEVEL_COLUMNS)) == [("levels", "loss", "share")]
+    assert told(files(["feed", 30, 0.4, 0.1], columns=LEVEL_COLUMNS)) == []
+    assert told(files(["feed", 1000, 0.07, 0.1], columns=LEVEL_COLUMNS)) == []
+
+
+def test_an_interval_that_was_rounded_by_itself_is_a_leak():
+    """Wilson's of 3 in 60 is 0.02 to 0.14; of 4, 0.03 to 0.16: the ends tell which of 3 to 8 it was."""
+    columns = ("tenth", "n", "share_left", "left_low", "left_high")
+    named = {"name": "validation", "columns": columns}
+    assert told(files([1, 60, 0.09, 0.02, 0.14], **named)) == [("validation", "share_left", "interval")]
+    made = next(disclosure.list_intervals(0.09, 60))
+    assert told(files([1, 60, 0.09, *made], **named)) == []
+
+
+def test_a_ratio_that_gives_its_count_back_is_a_leak():
+    """5 seen stand for 1 to 7; 1.5 x 2.0 = 3. Of the rounded count there is no ratio, and 40 / 11.3 is 3.54."""
+    named = {"name": "groups", "columns": ("group_id", "n", "observed", "expected", "ratio")}
+    assert told(files(["g", 60, 5, 2.0, 1.5], **named)) == [("groups", "ratio", "product")]
+    assert told(files(["g", 60, 40, 11.3, 3.54], **named)) == []
+
+
+def test_a_difference_that_gives_its_share_back_is_a_leak():
+    """0.20 - 0.05 = 0.15 of 60 are 9; the share itself says 0.18, 8 to 13."""
+    named = {"name": "risk_tenths", "columns": ("tenth", "n", "predicted", "share_silent", "off")}
+    assert told(files([1, 60, 0.2, 0.18, 0.05], **named)) == [("risk_tenths", "off", "product")]
+    assert told(files([1, 60, 0.2, 0.18, 0.02], **named)) == []
+
+
+def test_claims_and_their_sentences_are_audited_as_they_are_shared():
+    claim = {"id": "own.loss", "group": "", "at": 30, "unit": "fraction", "estimate": 2 / 30, "n": 30, "n_events": 2}
+    claim |= {"ci_low": 0.02, "ci_high": 0.21, "p_value": None, "sentence": {"en": "Of 100 who joined, 7 [2–21] left."}}
+    assert told({}, [claim]) == [("own.loss", "estimate", "sentence")]
+    quiet = claim | {"sentence": {"en": "Few left."}}
+    assert told({}, [quiet]) == []
+    as_it_was = audit.find_in_release([], [quiet | {"estimate": 0.07}], min_cell=10)
+    assert [leak.how for leak in as_it_was] == ["share", "product"]
+    few = claim | {"unit": "members", "estimate": 3, "sentence": {"en": "3 members sit in both."}}
+    assert told({}, [few]) == [("own.loss", "estimate", "sentence")]
+    assert told({}, [few | {"sentence": {"en": "Some members sit in both."}}]) == []
+
+
+def test_shares_of_two_weeks_are_subtracted(tmp_path):
+    """51 of 100 and 53 of 100: two left in between. On the grid of 19 both are 0.53."""
+    publish(tmp_path, 1, {"tables/01_churn.levels.csv": tables.to_csv(LEVEL_COLUMNS, [["feed", 101, 0.51, 0.1]])})
+    check = {"notebook": "01_churn", "folder": tmp_path, "min_cell": 10}
+    with pytest.raises(PageRefused, match="levels, loss: less the same cell of run 2026-06-01"):
+        audit.check_release(files(["feed", 101, 0.54, 0.1], columns=LEVEL_COLUMNS), **check)
+    publish(tmp_path, 1, {"tables/01_churn.levels.csv": tables.to_csv(LEVEL_COLUMNS, [["feed", 100, 0.53, 0.1]])})
+    audit.check_release(files(["feed", 100, 0.58, 0.1], columns=LEVEL_COLUMNS), **check)
+
+
+def test_merges_stay_the_same_when_a_level_shrinks_and_comes_back():
+    """Tin falls below ten and comes back: silver is merged with it meanwhile, and which it is does not hang on a few members."""
+    weeks = [(12, 40, 90), (9, 41, 93), (8, 44, 100), (9, 60, 70), (11, 39, 88)]
+    hidden = [inference.find_small(pd.Series(sizes, index=["tin", "silver", "gold"])) for sizes in weeks]
+    assert hidden[0] == hidden[4] == []
+    assert hidden[1] == hidden[2] == hidden[3] == ["tin", "silver"]
+
+
+def test_where_the_partner_of_a_merge_changes_rounded_counts_tell_nobody():
+    """41 + 9 merged, then silver alone at 44: 50 - 45 = 5 may be 1 to 9; exact, 50 - 44 = 6 would be tin."""
+    before, after = (
+        files(["gold", 95, 0, 0.1], ["other", 50, 0, 0.1]),
+        files(["silver", 45, 0, 0.1], ["other", 70, 0, 0.1]),
+    )
+    assert leaks(after, before) == ()
+    assert leaks(files(["other", 53, 0, 0.1]), files(["other", 50, 0, 0.1]))

@@ -74,6 +74,7 @@ def describe_freshness(result: Freshness | RefusedAnalysis) -> Finding:
         unit="fraction",
         n=result.n_groups,
         method="count",
+        shown={"estimate": round(result.share, 2)},  # of groups, which are nobody's secret
     )
 
 
