@@ -61,7 +61,7 @@ def judge_problem(seed: int) -> dict[str, Any]:
     truth, error = float(gained.mean()), float(gained.std(ddof=1)) / N_TRUTH**0.5
     claimed = (found.gain.ci_high - found.gain.ci_low) / 2 / 1.959964
     z = (found.gain.estimate - truth) / np.hypot(claimed, error)
-    return row | {"truth": truth, "z": z, "error": error, "inside": abs(z) < 1.959964}
+    return row | {"truth": truth, "z": z, "error": error, "inside": float(abs(z) < 1.959964)}
 
 
 def _run(basis: Basis, found: Allocation, seed: int) -> Worlds:

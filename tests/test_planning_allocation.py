@@ -265,7 +265,7 @@ def test_the_gain_of_pairs_by_hand():
 
 
 def test_a_claimed_gain_comes_true_in_a_few_problems_of_many_structures():
-    """A quick look at what ``simulations/test_calibrated_allocations.py`` proves on 300: no claim is four errors off."""
+    """A quick look at what ``simulations/test_calibrated_allocations.py`` proves on 200: no claim is four errors off."""
     rows = judge_problems(3, first=500)
     assert not rows["kept"].all()
     assert (rows["z"].abs().fillna(0) < 4).all()

@@ -37,7 +37,10 @@ PER = 100.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gain:
-    """By how much a figure is better than another in the same worlds, on average, with its Monte Carlo interval."""
+    """By how much a figure is better than another in the same worlds, on average, with its Monte Carlo interval.
+
+    Counted as if each world were drawn by itself; they are drawn in strata, so that the interval holds rather more often.
+    """
 
     estimate: float
     ci_low: float
