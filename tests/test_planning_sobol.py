@@ -146,6 +146,15 @@ def test_correlated_groups_can_be_asked_for_their_shapley_effects():
     assert by_group(found.table, "effect")[:, 0].tolist() == pytest.approx([0.625, 0.375], abs=2e-3)
 
 
+def test_shapley_effects_of_a_curved_correlated_model():
+    """y = exp(b / 2), corr(a, b) = 0.5: c(a) / V = (e^(ρ²/4) − 1) / (e^(1/4) − 1) = 0.2271; a has half of it, b the rest."""
+    exact = np.expm1(0.0625) / np.expm1(0.25) / 2
+    pair = {name: [name] for name in "ab"}
+    model = {"correlations": [linked("a", "b", 0.5)], **SIZES}
+    found = estimate_shapley(lambda x: np.exp(x["b"] / 2) + 0 * x["a"], pair, **model)
+    assert by_group(found.table, "effect")[:, 0].tolist() == pytest.approx([exact, 1 - exact], abs=1e-3)
+
+
 @pytest.mark.parametrize("estimate", [estimate_sobol, estimate_shapley])
 def test_scale_and_order_of_names_change_nothing_and_no_effect_is_nought(estimate):
     sizes = {"log2_n": 6, "replicates": 8, "seed": 2}
