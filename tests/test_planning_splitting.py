@@ -92,6 +92,16 @@ def test_an_s_curve_does_not_trap_the_equal_split():
     assert found.gap < 1
 
 
+def test_money_for_two_of_three_steep_channels_goes_to_two():
+    """26 for triplets that need 10 for a half: 13 each reach 13⁶ / (13⁶ + 10⁶) = 0.828 twice; one 0.997, thirds 0.298 each.
+
+    Neither the equal split nor all on one leads there: each is a trap, which only a look at all splits avoids.
+    """
+    found = split(curves([1, 1, 1], [10, 10, 10], steepness=6), 26)
+    assert sorted(found.spend.values()) == pytest.approx([0, 13, 13], abs=0.05)
+    assert found.score == pytest.approx(2 * 13**6 / (13**6 + 10**6), rel=1e-4)
+
+
 def test_a_small_objective_is_solved_like_a_large_one():
     """SLSQP left alone stops where it starts and reports success; ours finds the same split at a millionth.
 
