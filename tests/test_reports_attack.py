@@ -21,6 +21,7 @@ from analysis import disclosure, findings, plots, survival
 from analysis.labels import to_five
 from analysis.plots import display
 from analysis.reports import audit, results, shared, tables
+from analysis.summaries import count_stays, find_stays
 
 RULES = survival.Rules(follow_up_end=20_000, min_cell=10)
 FIRST = {"feed": (34, 3), "note": (62, 7), "poster": (48, 4), "room": (91, 21)}
@@ -137,7 +138,7 @@ def by_two_digits(k, n):
 def switch_off(monkeypatch):
     """Publish shares with two digits, as they were before there was a rule."""
     monkeypatch.setattr(display.disclosure, "release", lambda rows, *_, **__: list(rows))
-    for module in (disclosure, findings.churn.disclosure, shared.disclosure):
+    for module in (disclosure, findings.churn.disclosure):
         monkeypatch.setattr(module, "blur_share", lambda value, n: round(value, 2))
         monkeypatch.setattr(
             module, "blur_interval", lambda value, low, high, **_: disclosure.Shown(round(value, 2), low, high)
@@ -181,3 +182,25 @@ def test_sentences_say_no_more_than_tables_and_claims(monkeypatch):
             text for numbers in said for text in numbers
         } | {""}
     assert to_five(235) == shared.share(claims[0])["n"]
+
+
+def test_a_large_real_community_is_published_as_it_was_estimated(travel):
+    """Of 44,202 members no share is coarser than one in a hundred, and nothing is refused."""
+    stays = find_stays(
+        travel, churn=survival_settings().model_copy(update={"leaving": "last_seen", "silent_days": 180})
+    )
+    stay = survival.estimate_stay(count_stays(stays), rules=RULES)
+    rows = stay.milestones.to_dict("records")
+    for row, shown in zip(rows, disclosure.release(rows, disclosure.LAYOUTS["milestones"], whole=stay.n), strict=True):
+        assert [shown[name] for name in ("survival", "ci_low", "ci_high")] == pytest.approx(
+            [round(row[name], 2) for name in ("survival", "ci_low", "ci_high")]
+        )
+    columns = ("day", "survival", "ci_low", "ci_high", "n_at_risk")
+    released = disclosure.release(rows, disclosure.LAYOUTS["milestones"], whole=stay.n)
+    cells = [
+        [round(row[name], 2) if name != "n_at_risk" else to_five(row[name]) for name in columns] for row in released
+    ]
+    files = {"tables/01.milestones.csv": tables.to_csv(columns, cells)}
+    claim = shared.share({"id": "churn.survival", "group": "", "at": 30, "unit": "fraction", "n": stay.n, "n_events": stay.n_events,
+                          "estimate": stay.estimate, "ci_low": stay.ci_low, "ci_high": stay.ci_high, "p_value": None})  # fmt: skip
+    assert audit.find_in_release(audit.read_rows(files, "01"), [claim], min_cell=10) == ()

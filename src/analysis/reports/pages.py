@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.reports import audit, gate, made, render, tables, this_week
+from analysis.reports import gate, made, render, tables, this_week
 from analysis.reports.actions import FILE as ACTIONS
 from analysis.reports.actions import choose_actions, describe_actions
 from analysis.reports.news import Line
@@ -108,6 +108,8 @@ def write_pages(
     PageRefused
         A page breaks a rule, or small cells could be worked back; nothing was written.
     """
+    from analysis.reports import audit
+
     notebook = json.loads(executed.read_text("utf-8"))
     name = executed.stem
     shown = {locale: tables.read_tables(notebook, locale=locale) for locale in plan.locales}

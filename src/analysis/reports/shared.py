@@ -10,7 +10,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
-from analysis import disclosure, labels
+from analysis import labels
 from analysis.reports.results import dump, write_atomically
 
 INTERNAL = "results.json"
@@ -33,6 +33,8 @@ def write_results(stage: Path, claims: Sequence[Mapping[str, Any]]) -> None:
 
 def share(claim: Mapping[str, Any]) -> dict[str, Any]:
     """Return a claim no more precise than its page, and so that its numbers together tell no more than each."""
+    from analysis import disclosure
+
     unit, shown = str(claim.get("unit", "")), dict(claim.get("shown") or {})
     numbers = {name: _round(claim.get(name), unit) for name in _ESTIMATES}
     numbers |= shown or (_blur(claim) if unit == "fraction" else {})
@@ -45,6 +47,8 @@ def share(claim: Mapping[str, Any]) -> dict[str, Any]:
 
 def _blur(claim: Mapping[str, Any]) -> dict[str, Any]:
     """Return the estimate and the interval of a claim that says of itself only how many members it counts."""
+    from analysis import disclosure
+
     value, low, high = (_or_nan(claim.get(name)) for name in _ESTIMATES)
     if claim.get("n") is None or not isfinite(value):
         return {}
@@ -55,6 +59,8 @@ def _blur(claim: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_their_share(claim: Mapping[str, Any]) -> bool:
+    from analysis import disclosure
+
     n, events, value = claim.get("n"), claim.get("n_events"), claim.get("estimate")
     if claim.get("unit") != "fraction" or not n or events is None or value is None or n >= disclosure.WHOLE:
         return False
