@@ -23,7 +23,7 @@ QUIET = {name: {"value": 1e-4} for name in ("joins", "leaving", "active", "reven
 STAYING = np.array([1.0])
 
 
-def again(given: Scenario, *, n: int = 4_000, seed: int = 1, as_of: str = "", weekly: float = 0.0) -> Reforecast:
+def again(given: Scenario, *, n: int = 2_000, seed: int = 1, as_of: str = "", weekly: float = 0.0) -> Reforecast:
     aging = forever(weekly, weekly)
     first = run_plan(given, seed=seed, n=n, aging=aging, now=STAYING)
     until = given.actuals.until if given.actuals else given.start
@@ -65,7 +65,7 @@ def test_the_past_is_what_happened_and_the_future_joins_on():
     made = again(door(joins=[30, 34], members=[127, 158]), weekly=-np.log(0.98))
     series = made.worlds.series
     assert (series["joins"][:, :2] == [30, 34]).all()
-    assert series["members"][:, :2] == pytest.approx(np.tile([127, 158], (4_000, 1)))
+    assert series["members"][:, :2] == pytest.approx(np.tile([127, 158], (2_000, 1)))
     assert (read_metric(made.worlds, "joins", week=1) == 64).all()
     assert abs(series["members"][:, 2] - 0.98 * (158 + series["joins"][:, 2])).max() < 12
 
@@ -100,7 +100,7 @@ def test_a_started_task_lasts_longer_than_it_has():
 
 def test_a_finished_task_is_fixed_and_what_follows_begins_now_at_the_earliest():
     made = again(two_tasks(dig={"started": "2026-07-06", "finished": "2026-07-22"}))
-    assert made.worlds.end[:, 0] == pytest.approx(np.full(4_000, 16.5 / 7))
+    assert made.worlds.end[:, 0] == pytest.approx(np.full(2_000, 16.5 / 7))
     assert (made.worlds.start[:, 1] == 3).all()
 
 
