@@ -255,10 +255,10 @@ def _judge(job: Job, code: int, *, failure: str, last_cell: int) -> tuple[str, s
         return "died", "it ended before its first cell", 0
     cells = [cell for cell in cells if _ERROR_BANNER not in cell["metadata"].get("tags", ())]
     code_cells = [(place, cell) for place, cell in enumerate(cells, 1) if cell["cell_type"] == "code"]
+    if failure == "CellTimeoutError":  # its interrupt may stand as an error in the cell
+        return "cell_too_long", f"cell {last_cell} took longer than {job.limits.cell_seconds:g} s", last_cell
     if found := _find_error(code_cells):
         return found
-    if failure == "CellTimeoutError":
-        return "cell_too_long", f"cell {last_cell} took longer than {job.limits.cell_seconds:g} s", last_cell
     if code != 0:
         how = "the kernel died" if failure == "DeadKernelError" else f"code {code}"
         return "died", f"{how}, at cell {last_cell}", last_cell
