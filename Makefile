@@ -32,7 +32,7 @@ report: $(VENV)/.installed  ## Build the report of the sample community (or of C
 
 test: $(VENV)/.installed  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/benchmarks --ignore tests/browser tests src/analysis
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env notebooks
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env notebooks tests/golden/headlines.ipynb
 	$(BIN)/python -m pytest -q tests/benchmarks
 
 check: $(VENV)/.installed  ## Lint, check formats and types
@@ -59,6 +59,7 @@ dictionary: $(VENV)/.installed  ## Write the tables of data/README.md from the s
 golden: $(VENV)/.installed  ## Take the sample run as the one to compare with (say why in the CHANGELOG)
 	$(BIN)/community report $(COMMUNITY)
 	cp reports/sample/latest/results.json tests/golden/results.json
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace tests/golden/headlines.ipynb
 
 lock:  ## Lock the versions again, with hashes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
