@@ -166,6 +166,7 @@ class RefusalCode(StrEnum):
     NO_EARLIER_LOOK = "no_earlier_look"
     NO_PRICES = "no_prices"
     NO_REVIEW = "no_review"
+    PLAN_UNDER_WAY = "plan_under_way"
     TOO_FEW_HITS = "too_few_hits"
     TOO_FEW_MISSES = "too_few_misses"
     NO_FORECAST_DUE = "no_forecast_due"

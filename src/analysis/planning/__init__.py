@@ -61,7 +61,7 @@ from analysis.planning.shortage import Shortage, judge_seats
 from analysis.planning.sobol import Sobol, estimate_sobol
 from analysis.planning.tornado import Tornado, measure_tornado
 from analysis.planning.warning import EarlyWarning, Watch, check_warning, choose_warning
-from analysis.planning.ways import run_cases, run_ways, write_resolved
+from analysis.planning.ways import need_start, run_ways, write_resolved
 from analysis.planning.worlds import DEFAULT_WORLDS, Worlds, run_plan
 from analysis.planning.worth import RequiredJoins, Worth, find_required_joins, value_joiners
 
@@ -140,6 +140,7 @@ __all__ = [
     "measure_progress",
     "measure_tornado",
     "need_past",
+    "need_start",
     "now_worlds",
     "read_aging",
     "read_others",

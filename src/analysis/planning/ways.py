@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
-from analysis.errors import ConfigError
+from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis
 from analysis.planning.basis import Basis, run_basis
 from analysis.planning.changes import change_plan
 from analysis.planning.quantities import Quantity
+from analysis.planning.rolling import Reforecast
 from analysis.planning.scenario import Scenario
 from analysis.planning.worlds import Worlds
 
@@ -82,3 +83,16 @@ def _plain(part: Any) -> Any:
     if isinstance(part, tuple):
         return [_plain(value) for value in part]
     return part
+
+
+def need_start(again: Reforecast) -> Worlds:
+    """Return the worlds of a plan that has not begun: other ways are compared as from its start.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``PLAN_UNDER_WAY``.
+    """
+    if again.past is not None:
+        raise RefusedAnalysis(RefusalCode.PLAN_UNDER_WAY, {"n": again.past.weeks})
+    return again.first
