@@ -177,6 +177,8 @@ def test_claims_and_their_sentences_are_audited_as_they_are_shared():
     assert told({}, [quiet]) == []
     as_it_was = audit.find_in_release([], [quiet | {"estimate": 0.07}], min_cell=10)
     assert [leak.how for leak in as_it_was] == ["share", "product"]
+    of_groups = {**quiet, "id": "quality.freshness", "estimate": 0.93}  # 2 of 30 groups, which are nobody's secret
+    assert list(audit.find_in_release([], [of_groups], min_cell=10)) == []
     few = claim | {"unit": "members", "estimate": 3, "sentence": {"en": "3 members sit in both."}}
     assert told({}, [few]) == [("own.loss", "estimate", "sentence")]
     assert told({}, [few | {"sentence": {"en": "Some members sit in both."}}]) == []

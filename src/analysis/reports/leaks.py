@@ -23,6 +23,9 @@ TOTAL = "total"
 FORECASTS = frozenset(("churn.next", "churn.exits", "churn.risk", "churn.aft"))
 """Claims whose estimate counts nobody: nobody has left yet."""
 
+OF_GROUPS = frozenset(("quality.freshness",))
+"""Claims whose estimate is a share of groups, which are nobody's secret."""
+
 GAPS = frozenset(
     (
         "churn.change",
@@ -136,7 +139,7 @@ def find_in_claim(claim: Mapping[str, Any], exact: Mapping[str, Any], *, min_cel
     """
     value, n, events = (_number(claim.get(name)) for name in ("estimate", "n", "n_events"))
     name = str(claim["id"])
-    is_share = claim.get("unit") == "fraction" and name not in FORECASTS | GAPS and 0 <= value <= 1
+    is_share = claim.get("unit") == "fraction" and name not in FORECASTS | OF_GROUPS | GAPS and 0 <= value <= 1
     if is_share and isfinite(n):
         how = judge_share(value, (_number(claim["ci_low"]), _number(claim["ci_high"])), n=n, min_cell=min_cell)
         if how:
