@@ -43,8 +43,8 @@ render.render_index([], locale="en", frame=frame)
 
 def make(number, most_bytes, ignoring, seconds, grace):
     os.setsid()  # a process group of its own
-    if ignoring:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell's & leaves it
+    # A shell's & leaves SIGINT ignored, for us too where the tests themselves were started so.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring else signal.default_int_handler)
     if most_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     given = [f"{name}.number={number}" for name in NAMES]

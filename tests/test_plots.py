@@ -195,3 +195,13 @@ def test_counts_of_whole_questions_are_not_rounded(shown: list) -> None:
     table = pd.DataFrame({"claim": ["churn.silence"], "status": ["pass"], "n": [1233]})
     plots.show_table(table, title="checks", columns=("claim", "status", "n"), locale="en")
     assert "1,233" in shown[0][0]["text/html"]
+
+
+def test_tenths_of_too_few_members_are_not_drawn(shown: list[Any]) -> None:
+    """Five left of 10 and all of 12: no share of so few is published, so there is nothing to draw."""
+    few = pd.DataFrame({"probability": [0.4, 0.9], "n": [10, 12], "n_events": [5, 12]})
+    checked = survival.validate_predictions(few, at_day=20000, within_days=30)
+    with pytest.raises(RefusedAnalysis, match="nothing_to_show"):
+        plots.plot_calibration(checked, locale="en")
+    plots.show_figure(plots.plot_calibration, checked, locale="en")
+    assert shown == []

@@ -189,13 +189,14 @@ def test_levels_with_enough_members_and_leavers_are_told_by_their_own_curve() ->
 def test_the_table_sums_up_those_present_by_tenure() -> None:
     """Constant rate: every band the same. 30 + 20 present in the first week, 15 of tenure 40, 5 of tenure 350, 5 of 100.
 
-    The band of 90–179 days holds fewer than ten: it is in the whole, not in the table. Tenure 350 is beyond the curve.
+    The band of 90–179 days holds fewer than ten: it is in the whole, not in the table, and with it goes the next smallest,
+    lest the whole less the others tell it. Tenure 350 is beyond the curve.
     """
     present = pd.DataFrame({"tenure_days": [0, 3, 40, 100, 350], "n_present": [30, 20, 15, 5, 5]})
     result = survival.tabulate_remaining(exponential(mean=100), present, rules=TEN)
-    assert result.table["tenure_from"].tolist() == [0, 30]
-    assert result.table["tenure_to"].tolist() == [6, 59]
-    assert result.table["n_present"].tolist() == [50, 15]
+    assert result.table["tenure_from"].tolist() == [0]
+    assert result.table["tenure_to"].tolist() == [6]
+    assert result.table["n_present"].tolist() == [50]
     assert (result.n, result.n_beyond) == (70, 5)
     assert result.estimate == pytest.approx(1 - np.exp(-0.3), abs=0.003)
     assert result.ci_low < result.estimate < result.ci_high

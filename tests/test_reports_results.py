@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.reports import results, shared
 
 
@@ -126,3 +127,7 @@ def test_what_a_later_run_needs_is_kept_exact_and_never_shared():
     assert "g1" not in json.dumps(shared.share(claim))
     (plain,) = results.record([finding(details={})], notebook="x", out_dir="")
     assert "details" not in plain
+
+
+def test_a_refusal_among_definitions_is_written_by_its_code() -> None:
+    assert results.dump({"target": RefusedAnalysis(RefusalCode.NO_SCENARIO)}) == '{\n "target": "no_scenario"\n}\n'

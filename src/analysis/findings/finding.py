@@ -144,7 +144,8 @@ def make_tile(
 def _named(facts: Mapping[str, object]) -> dict[str, object]:
     """Return facts in which tables, columns and questions go by their visible names."""
     kinds = {"table": "table", "column": "column"}
-    if 0 < float(str(facts.get("n_events", 0))) < MIN_CELL:
+    n_events = facts.get("n_events", 0)
+    if isinstance(n_events, (int, float)) and 0 < n_events < MIN_CELL:
         facts = {**facts, "n_events": f"<{MIN_CELL}"}
     return {
         fact: {locale: labels.name(kinds[fact], value, locale) for locale in labels.LOCALES} if fact in kinds else value

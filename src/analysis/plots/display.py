@@ -146,11 +146,14 @@ def show_note(note: Mapping[str, str], *, locale: str) -> None:
 
 
 def show_figure(plot: Callable[..., Chart], result: Any, *, locale: str, **options: Any) -> None:
-    """Draw ``plot(result, locale=…, **options)`` and show it; show nothing where there is none."""
+    """Draw ``plot(result, locale=…, **options)`` and show it; show nothing where there is none, or none may be drawn."""
     if _is_nothing(result):
         return
     for language in languages(locale):
-        chart = plot(result, locale=language, **options)
+        try:
+            chart = plot(result, locale=language, **options)
+        except RefusedAnalysis:
+            return
         width, height = (round(96 * inches) for inches in chart.figure.get_size_inches())
         image = {"alt": chart.alt, "caption": chart.caption, "width": width, "height": height}
         display(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import disclosure, labels
+from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.plots.churn import percent_axis
 from analysis.plots.style import COLOURS, MUTED, Chart, draw, styled, tell
 from analysis.survival import Calibration
@@ -38,8 +39,15 @@ def plot_calibration(checked: Checked, *, locale: str, outcome: str = "left") ->
     ----------
     outcome
         What was forecast: ``left`` or ``silent``.
+
+    Raises
+    ------
+    RefusedAnalysis
+        ``NOTHING_TO_SHOW``: every tenth holds too few members to be drawn.
     """
-    table = _release(checked.calibration.table.dropna(subset=["predicted"]))
+    table = _release(checked.calibration.table.dropna(subset=["predicted"])).dropna(subset=["observed"])
+    if table.empty:
+        raise RefusedAnalysis(RefusalCode.NOTHING_TO_SHOW)
     figure, (axes,) = draw(height=3.5)
     right, top = (1.08 * float(np.nanmax(table[name])) for name in ("predicted", "ci_high"))
     same = labels.text("figure.calibration.diagonal", locale)

@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.errors import AnalysisError
+from analysis.errors import AnalysisError, RefusedAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,6 +202,8 @@ def _plain(value: Any) -> Any:
         return sorted(items) if isinstance(value, (set, frozenset)) else items
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, RefusedAnalysis):
+        return str(value.code)
     if isinstance(value, (dt.date, Path)):
         return value.isoformat() if isinstance(value, dt.date) else value.name
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):
