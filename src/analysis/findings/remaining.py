@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import isfinite, nan
 from typing import Any
 
 from analysis import disclosure, labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.churn import DOUBTFUL
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
-from analysis.survival import Remaining, Validation
+from analysis.survival import Calibration, Remaining, Validation
 
 FAR_OFF = 0.03
 """A tenth whose forecast lies this much outside the interval of what came asks for a look."""
@@ -37,6 +38,11 @@ def describe_next(result: Remaining | RefusedAnalysis) -> Finding:
     )
 
 
+def blur_largest(calibration: Calibration) -> float:
+    """Return the largest gap of a tenth as it may be told, a fraction; nan where a tenth is too small for any share."""
+    return disclosure.blur_gap(calibration.largest_gap, nan, nan, n=calibration.table["n"].min()).value
+
+
 def describe_next_validation(result: Validation | RefusedAnalysis) -> Finding:
     """Return what the forecast would have said on an earlier day, and what came.
 
@@ -49,7 +55,8 @@ def describe_next_validation(result: Validation | RefusedAnalysis) -> Finding:
     key = (
         "more" if gap.ci_low > 0 else "fewer" if gap.ci_high < 0 else "useless" if result.brier.ci_low <= 0 else "near"
     )
-    if key == "near" and gap.surely_off > FAR_OFF:
+    largest = blur_largest(gap)
+    if key == "near" and gap.surely_off > FAR_OFF and isfinite(largest):
         key = "uneven"
     return make_finding(
         claim,
@@ -62,7 +69,7 @@ def describe_next_validation(result: Validation | RefusedAnalysis) -> Finding:
             observed=disclosure.blur_share(gap.observed, result.n),
             predicted=gap.predicted,
             concordance=result.concordance.estimate,
-            gap=gap.largest_gap,
+            gap=largest,
         ),
         at=result.at_day,
         estimate=gap.estimate,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from analysis import disclosure, labels
-from analysis.errors import RefusedAnalysis
+from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding, name_shown
+from analysis.findings.remaining import FAR_OFF, blur_largest
 from analysis.survival import ProjectedRisk, RiskValidation
 
-FAR_OFF = 0.03
-"""A tenth whose forecast lies this much outside the interval of what came asks for a look."""
+SMALL = 130
+"""Ten tenths of which each may show a share need so many members."""
 
 
 def describe_risk(result: ProjectedRisk | RefusedAnalysis) -> Finding:
@@ -41,6 +44,11 @@ def describe_validation(result: RiskValidation | RefusedAnalysis) -> Finding:
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.risk_validation", result)
     gap = result.calibration
+    largest = blur_largest(gap)
+    if not isfinite(largest):
+        return describe_refusal(
+            "churn.risk_validation", RefusedAnalysis(RefusalCode.TOO_FEW_MEMBERS, {"needed": SMALL})
+        )
     key = "useless" if result.brier.ci_low <= 0 else "far" if gap.surely_off > FAR_OFF else "near"
     return make_finding(
         "churn.risk_validation",
@@ -51,7 +59,7 @@ def describe_validation(result: RiskValidation | RefusedAnalysis) -> Finding:
             day=result.at_day,
             days=result.within_days,
             n=result.n,
-            gap=gap.largest_gap,
+            gap=largest,
             concordance=result.concordance.estimate,
             skill=result.brier.estimate,
             tenure=result.tenure_gap,
