@@ -75,17 +75,22 @@ def plot_fans(fans: pd.DataFrame, *, plan: Scenario, locale: str) -> Chart:
         days = (count_days(plan, 1) + 7 * fan["week"] - 1).to_numpy(float)
         axes.fill_between(days, fan["p10"], fan["p90"], color=colour, alpha=0.22, linewidth=0)
         axes.plot(days, fan["p50"], color=colour, linewidth=1.8)
-        mark_targets(axes, plan, metric)
-        axes.set_title(labels.text(f"figure.fans.{metric}", locale, currency=plan.currency))
-        mark_months(axes, days[0], days[-1], locale=locale)
-        axes.set_xlim(days[0], days[-1])
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.yaxis.set_major_formatter(lambda value, _: write_short(value, locale))
+        finish_fan(axes, metric, days, plan=plan, locale=locale)
         ends[metric] = labels.write(fan["p50"].iloc[-1], "n", locale)
     _write_legend(figure, locale)
     span = (count_days(plan, 1), int(days[-1]))
     return tell(figure, "fans", locale, span=span, currency=plan.currency, **ends)
+
+
+def finish_fan(axes: Axes, metric: str, days: np.ndarray, *, plan: Scenario, locale: str) -> None:
+    """Mark the targets, name the figure, and put the axes of a fan in order."""
+    mark_targets(axes, plan, metric)
+    axes.set_title(labels.text(f"figure.fans.{metric}", locale, currency=plan.currency))
+    mark_months(axes, days[0], days[-1], locale=locale)
+    axes.set_xlim(days[0], days[-1])
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.yaxis.set_major_formatter(lambda value, _: write_short(value, locale))
 
 
 def mark_targets(axes: Axes, plan: Scenario, metric: str) -> None:

@@ -7,14 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from analysis import labels
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.findings.plan_words import count_days
 from analysis.planning import Reforecast, Scenario, find_fans
 from analysis.planning.answers import FANS, SUMMED
-from analysis.plots.planning import mark_months, mark_targets, write_short
+from analysis.plots.planning import finish_fan
 from analysis.plots.style import COLOURS, INK, MUTED, WIDTH, Chart, styled, tell
 
 
@@ -38,13 +37,7 @@ def plot_reforecast(result: Reforecast, *, plan: Scenario, locale: str) -> Chart
         axes.plot(days[ahead], new["p50"][ahead], color=colour, linewidth=1.8)
         _mark_actuals(axes, result, metric, days)
         axes.axvline(today, color=INK, linewidth=0.9, linestyle=":")
-        mark_targets(axes, plan, metric)
-        axes.set_title(labels.text(f"figure.fans.{metric}", locale, currency=plan.currency))
-        mark_months(axes, days[0], days[-1], locale=locale)
-        axes.set_xlim(days[0], days[-1])
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.yaxis.set_major_formatter(lambda value, _: write_short(value, locale))
+        finish_fan(axes, metric, days, plan=plan, locale=locale)
         ends[metric] = labels.write(new["p50"].iloc[-1], "n", locale)
     _write_legend(figure, locale)
     span = (count_days(plan, 1), int(days[-1]))
