@@ -58,11 +58,12 @@ class LuckyWorld(SlowWorld):
         return joiners, media
 
     def stay(self, n: float, chance: float) -> float:
-        return float(self.poisson.binomial(round(n), min(chance, 1.0) ** self.leaving))
+        return float(self.poisson.binomial(round(n), max(1 - (1 - min(chance, 1.0)) * self.leaving, 0.0)))
 
     def account(self, week: int, joined: float, media: float, wait: float) -> None:
         self.noise = self.poisson
-        drift = np.exp(self.values["actuals.luck.active"] * self.noise.standard_normal())
+        spread = self.values["actuals.luck.active"]
+        drift = np.exp(spread * self.noise.standard_normal() - spread**2 / 2)
         for cohort in self.cohorts:
             cohort.active, cohort.buying = min(cohort.active * drift, 1.0), cohort.buying * drift
         super().account(week, joined, media, wait)

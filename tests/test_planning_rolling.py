@@ -11,11 +11,13 @@ from scipy import stats
 from analysis.errors import ConfigError, RefusalCode, RefusedAnalysis, attempt
 from analysis.planning.answers import judge_targets, read_metric
 from analysis.planning.basis import Start
+from analysis.planning.draw import draw_plan
 from analysis.planning.loose_ends import list_loose_ends
 from analysis.planning.past import find_start_day, read_past, use_once
+from analysis.planning.quantities import Quantity
 from analysis.planning.rolling import Reforecast, reforecast
 from analysis.planning.scenario import Scenario, read_scenario
-from analysis.planning.worlds import run_plan
+from analysis.planning.worlds import Stage, run_plan
 from planning_cases import SURE, forever, plan
 from rolling_cases import EPOCH, Given, judge_case
 
@@ -68,6 +70,55 @@ def test_the_past_is_what_happened_and_the_future_joins_on():
     assert series["members"][:, :2] == pytest.approx(np.tile([127, 158], (2_000, 1)))
     assert (read_metric(made.worlds, "joins", week=1) == 64).all()
     assert abs(series["members"][:, 2] - 0.98 * (158 + series["joins"][:, 2])).max() < 12
+
+
+def test_members_tell_the_joins_that_nobody_wrote_down():
+    """Where nobody leaves, 130 and 164 members after 100 are 30 and 34 joins, and teach the rate as these do."""
+    made = again(door(members=[130, 164]))
+    assert made.worlds.series["joins"][:, :2] == pytest.approx(np.tile([30, 34], (2_000, 1)), abs=0.01)
+    assert abs(read_metric(made.worlds, "joins", week=1) - 64).max() < 0.01
+    assert made.worlds.draw["channels.door.unpaid"].mean() == pytest.approx(32.5, abs=0.8)
+
+
+def test_weeks_that_nobody_wrote_down_had_their_luck():
+    """400 a week with a coefficient of 0.2 scatter by √(400 + 80²) = 82.5: weeks gone as weeks to come, and in members' total."""
+    luck = QUIET | {"joins": {"value": 0.2}}
+    given = door(cost=[0, 0], luck=luck)
+    sure = given.model_copy(
+        update={"channels": {"door": given.channels["door"].model_copy(update={"unpaid": Quantity(value=400)})}}
+    )
+    worlds = again(sure).worlds
+    assert worlds.series["joins"].std(axis=0) == pytest.approx(np.full(8, 82.5), rel=0.08)
+    assert worlds.series["members"][:, 1].std() == pytest.approx(82.5 * np.sqrt(2), rel=0.08)
+
+
+def test_active_members_tell_of_members_that_nobody_counted():
+    """1,000 members, half of them active; a tenth leave, with variance 90 + (0.2 · 100)² = 490; active ones scatter by 0.02 · 450.
+
+    478 are active where 450 were expected. The variance of that is 81 + 0.5² · 490 = 203.5, its covariance with members 245:
+    28 more active ones make 28 · 245 / 203.5 = 33.7 more members, with variance 490 − 245² / 203.5 = 195.
+    """
+    luck = QUIET | {"leaving": {"value": 0.2}, "active": {"value": 0.02}}
+    told = {"until": "2026-07-12", "active_members": [478], "luck": luck}
+    made = again(plan(members_now=1_000, active_now=0.5, actuals=told), weekly=-np.log(0.9))
+    members = made.worlds.series["members"][:, 0]
+    assert members.mean() == pytest.approx(933.7, abs=4 * 14 / np.sqrt(2_000))
+    assert members.std() == pytest.approx(np.sqrt(195), rel=0.07)
+    assert made.worlds.series["active_members"][:, 0] == pytest.approx(np.full(2_000, 478), abs=0.01)
+
+
+def test_joins_told_by_channel_leave_members_no_doubt():
+    """All ways told, nobody leaves: members are known to a rounding, 1/12; with no joins told they are as unsure as those."""
+
+    def doubt(**told: object) -> float:
+        given = door(members=[130, 164], **told)
+        past = read_past(given, as_of_day=10**6)
+        stage = Stage(given, draw_plan(given, n=50, seed=1), aging=forever(), now=STAYING, past=past, weeks=2)
+        world = stage.build(slice(0, 50)).run()
+        return min(figure.variance.min() for figure in world.seen if figure.name == "members")
+
+    assert doubt(channels={"door": [30, 34], "invited": [0, 0]}) == pytest.approx(1 / 12)
+    assert doubt() > 20
 
 
 def test_a_finished_plan_has_chances_of_nothing_or_all():

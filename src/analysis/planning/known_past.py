@@ -2,6 +2,10 @@
 
 Each week is forecast from the state that the week before really left, so that one week's luck is no part of the next
 week's surprise, and the first week ahead joins on to what was counted. What is expected stays that of :class:`World`.
+
+A figure of a week gone that nobody wrote down had its luck, too. What the figures that are known say of it is taken as a
+filter takes it, by the regression of normal surprises (West & Harrison 1997, Bayesian Forecasting, §4.3): a surprise
+among members says something of the joins behind them, one among active members of the members. What is left is drawn.
 """
 
 from __future__ import annotations
@@ -52,15 +56,15 @@ class KnownPast(World):
     past
         What has happened.
     luck
-        Where the luck of the weeks ahead comes from.
+        Where the luck that nobody wrote down comes from; None: there is none, so that worlds can be compared by how likely
+        they make what happened.
     """
 
-    def __init__(self, given: Given, *, past: Past, luck: Sequence[int]) -> None:
+    def __init__(self, given: Given, *, past: Past, luck: Sequence[int] | None) -> None:
         self.past = past
         self.seen: list[Figure] = []
-        self.rng = np.random.default_rng([*luck, zlib.crc32(b"luck")])
+        self.rng = None if luck is None else np.random.default_rng([*luck, zlib.crc32(b"luck")])
         self.luck = {name: given.amount(f"actuals.luck.{name}") for name in Luck.model_fields}
-        self.spread = self.luck["joins"]
         begun = {name: week for name, week in past.begun.items() if name in given.plan.tasks}
         self.forced: dict[str, float] = {}
         for name, week in begun.items():
@@ -99,6 +103,7 @@ class KnownPast(World):
     def _attract(self, week: int, struck: Mapping[str, Floats]) -> tuple[Flow, Floats]:
         flow, media = super()._attract(week, struck)
         self.before = self.people.total
+        self.unsure = np.zeros(self.given.n)
         by_channel = self._split(week, flow, struck) if self.past.channels else {}
         if week < self.past.weeks:
             flow = self._take_joins(week, flow, by_channel)
@@ -119,24 +124,28 @@ class KnownPast(World):
 
     def _take_joins(self, week: int, flow: Flow, by_channel: Mapping[str, Flow]) -> Flow:
         """Return the joins that there were, by channel where that is known, and see how likely they were."""
-        total = self._read("joins", week)
-        if not by_channel:
-            return flow if np.isnan(total) else self._fix_joins("joins", week, flow, total)
-        taken, named = [], 0.0
-        for name, part in by_channel.items():
-            if name:
-                joins = self._read(f"channels.{name}", week)
-                named += joins
-                taken.append(part if np.isnan(joins) else self._fix_joins(f"channels.{name}", week, part, joins))
-        rest = by_channel.get("")
-        if rest is not None:
-            left = total - named
-            taken.append(rest if np.isnan(left) else self._fix_joins("joins", week, rest, max(left, 0.0)))
-        return Flow(*(sum(parts) for parts in zip(*taken, strict=True)))
+        known = {name: self._read(f"channels.{name}", week) for name in by_channel if name}
+        known = {name: joins for name, joins in known.items() if not np.isnan(joins)}
+        taken = [self._fix_joins(f"channels.{name}", week, by_channel[name], joins) for name, joins in known.items()]
+        others = [part for name, part in by_channel.items() if name not in known] if by_channel else [flow]
+        if others:
+            taken.append(self._take_rest(week, _add(others), self._read("joins", week) - sum(known.values())))
+        return _add(taken)
+
+    def _take_rest(self, week: int, flow: Flow, joins: float) -> Flow:
+        """Return the joins of which only their sum is known, or (nan) not even that: then note how unsure they are."""
+        if np.isnan(joins):
+            self.unsure = flow.joins + (self.luck["joins"] * flow.joins) ** 2
+            return flow
+        return self._fix_joins("joins", week, flow, max(joins, 0.0))
 
     def _fix_joins(self, name: str, week: int, flow: Flow, joins: float) -> Flow:
-        """Return a flow of so many joins; where none were expected, they are as members are."""
+        """Return a flow of so many joins, and see how likely they were."""
         self._see_count(name, week, joins, flow.joins)
+        return self._scale_joins(flow, np.full(self.given.n, joins))
+
+    def _scale_joins(self, flow: Flow, joins: Floats) -> Flow:
+        """Return a flow of so many joins; where none were expected, they are as members are."""
         some = flow.joins > NONE
         factor = np.divide(joins, flow.joins, out=np.zeros_like(flow.joins), where=some)
         active, buying = self._shares()
@@ -154,74 +163,95 @@ class KnownPast(World):
 
     def _stir_joins(self, flow: Flow, by_channel: Mapping[str, Flow]) -> Flow:
         """Let joins come by luck: each known channel has its own, all others share one."""
-        spread = self.luck["joins"]
-        if len(by_channel) > 1:
-            parts = np.stack([part.joins for part in by_channel.values()])
-            spread = spread * np.divide(
-                np.sqrt((parts**2).sum(axis=0)), parts.sum(axis=0), out=np.ones(self.given.n), where=flow.joins > NONE
-            )
-        self.spread = spread
-        shape = 1 / np.maximum(spread, 1e-4) ** 2
+        return _add([self._stir(part) for part in by_channel.values()] or [self._stir(flow)])
+
+    def _stir(self, flow: Flow) -> Flow:
+        shape = 1 / np.maximum(self.luck["joins"], 1e-4) ** 2
         mean = np.where(flow.joins > NONE, flow.joins, 0.0)
-        came = self.rng.poisson(mean * self.rng.gamma(shape) / shape)
+        came = mean if self.rng is None else self.rng.poisson(mean * self.rng.gamma(shape) / shape)
         factor = np.divide(came, mean, out=np.zeros_like(mean), where=mean > 0)
         return Flow(*(part * factor for part in flow))
 
     def _account(self, week: int, joins: Floats, media: Floats, dearer: Floats) -> None:
-        """Settle who is there and active, then the money."""
-        gone = week < self.past.weeks
-        self._settle_members(week, gone=gone)
-        self._settle_active(week, gone=gone)
+        """Settle who came, who is there and who is active, then the money."""
+        joins = self._settle_members(week)
+        self._settle_active(week)
         super()._account(week, joins, media, dearer)
         for name in ("revenue", "cost"):
-            self._settle_money(name, week, gone=gone)
+            self._settle_money(name, week)
 
-    def _settle_members(self, week: int, *, gone: bool) -> None:
+    def _settle_members(self, week: int) -> Floats:
+        """Settle how many are there at the end of a week; return how many joined in it."""
         people, came = self.people, self.came.joins
-        new = people.came[week].sum(axis=0)
-        lost_new, lost_old = came - new, self.before - (people.total - new)
-        kept_new, kept_old = (
-            np.divide(kept, all_, out=np.ones(self.given.n), where=all_ > 0)
-            for kept, all_ in ((new, came), (people.total - new, self.before))
-        )
-        variance = lost_new * kept_new + lost_old * kept_old + (self.luck["leaving"] * (lost_new + lost_old)) ** 2
-        if not gone:
-            luck = np.sqrt(np.maximum(variance, 0.0)) * self.rng.standard_normal(self.given.n)
-            wanted = np.clip(people.total + luck, 0.0, self.before + came)
+        new = people.came[week].sum(axis=0).astype(float)
+        kept_new = _divide(new, came, otherwise=1.0)
+        left = self._doubt_leaving(came - new, self.before - (people.total - new), kept_new)
+        doubt = left + kept_new**2 * self.unsure
+        told = self._read("members", week)
+        if np.isnan(told):
+            shift = self._guess_shift(week, doubt)
         else:
-            wanted = self._read("members", week)
-            if np.isnan(wanted):
-                return
-            if np.isnan(self._read("joins", week)):
-                variance = variance + kept_new**2 * (came + (self.spread * came) ** 2)
-            self._see("members", week, wanted, people.total, variance)
-        people.scale_members(week, np.divide(wanted, people.total, out=np.ones(self.given.n), where=people.total > 0))
+            self._see("members", week, told, people.total, doubt)
+            shift = told - people.total
+        wanted = people.total + shift
+        joins = self._guess_joins(shift, kept_new, doubt) if self.unsure.any() else came
+        people.scale_joiners(week, _divide(joins, came, otherwise=1.0))
+        wanted = np.clip(wanted, 0.0, self.before + joins) if np.isnan(told) else wanted
+        people.scale_members(week, _divide(wanted, people.total, otherwise=1.0))
+        return joins
 
-    def _settle_active(self, week: int, *, gone: bool) -> None:
-        people = self.people
-        share = np.divide(self.came.a, self.came.joins, out=np.zeros(self.given.n), where=self.came.joins > NONE)
-        variance = (self.luck["active"] * people.active) ** 2 + self.came.joins * share * np.maximum(1 - share, 0.0)
-        if not gone:
-            spread = np.sqrt(np.divide(variance, people.active**2, out=np.zeros(self.given.n), where=people.active > 0))
-            luck = np.exp(spread * self.rng.standard_normal(self.given.n) - spread**2 / 2)
+    def _doubt_leaving(self, lost_new: Floats, lost_old: Floats, kept_new: Floats) -> Floats:
+        """Return the variance of how many leave: a count's, and that of the week's luck."""
+        kept_old = 1 - _divide(lost_old, self.before, otherwise=0.0)
+        variance = lost_new * kept_new + lost_old * kept_old + (self.luck["leaving"] * (lost_new + lost_old)) ** 2
+        return np.maximum(variance, 0.0)
+
+    def _guess_shift(self, week: int, doubt: Floats) -> Floats:
+        """Return by how many more are there than expected, where nobody wrote down how many are."""
+        people, middle, variance = self.people, 0.0, doubt
+        told = self._read("active_members", week)
+        if not np.isnan(told):
+            share = _divide(people.active, people.total)
+            both = share * doubt
+            whole = self._doubt_active() + share * both
+            self._see("active_members", week, told, people.active, whole)
+            gain = _divide(both, whole)
+            middle, variance = gain * (told - people.active), np.maximum(doubt - gain * both, 0.0)
+        return middle + np.sqrt(variance) * self._draw_normal()
+
+    def _guess_joins(self, shift: Floats, kept: Floats, doubt: Floats) -> Floats:
+        """Return how many joined, where nobody wrote it down, by how many more are there than expected."""
+        both = kept * self.unsure
+        gain = _divide(both, doubt)
+        spread = np.sqrt(np.maximum(self.unsure - gain * both, 0.0))
+        return np.maximum(self.came.joins + gain * shift + spread * self._draw_normal(), 0.0)
+
+    def _doubt_active(self) -> Floats:
+        """Return the variance of how many are active of those there: that of luck, and a count's of the joiners."""
+        share = _divide(self.came.a, self.came.joins)
+        chance = self.came.joins * share * np.maximum(1 - share, 0.0)
+        return (self.luck["active"] * self.people.active) ** 2 + chance
+
+    def _settle_active(self, week: int) -> None:
+        people, told = self.people, self._read("active_members", week)
+        if np.isnan(told):
+            spread = _divide(np.sqrt(self._doubt_active()), people.active)
+            luck = 1.0 if self.rng is None else np.exp(spread * self._draw_normal() - spread**2 / 2)
             wanted = np.minimum(people.active * luck, people.total)
         else:
-            wanted = self._read("active_members", week)
-            if np.isnan(wanted):
-                return
-            self._see("active_members", week, wanted, people.active, variance)
-        people.scale_active(week, np.divide(wanted, people.active, out=np.ones(self.given.n), where=people.active > 0))
+            wanted = told
+            if not np.isnan(self._read("members", week)):
+                self._see("active_members", week, told, people.active, self._doubt_active())
+        people.scale_active(week, _divide(wanted, people.active, otherwise=1.0))
 
-    def _settle_money(self, name: str, week: int, *, gone: bool) -> None:
+    def _settle_money(self, name: str, week: int) -> None:
         expected = self.series[name][week].astype(float)
-        spread = self.luck[name] * expected
-        if not gone:
-            amount = np.maximum(expected + spread * self.rng.standard_normal(self.given.n), 0.0)
+        spread, told = self.luck[name] * expected, self._read(name, week)
+        if np.isnan(told):
+            amount = np.maximum(expected + spread * self._draw_normal(), 0.0)
         else:
-            amount = np.full(self.given.n, self._read(name, week))
-            if np.isnan(amount[0]):
-                return
-            self._see(name, week, amount[0], expected, spread**2)
+            self._see(name, week, told, expected, spread**2)
+            amount = np.full(self.given.n, told)
         self._correct(name, week, amount)
         if name == "revenue":
             self._correct("margin", week, amount * self.given.values["prices.margin"])
@@ -230,11 +260,15 @@ class KnownPast(World):
         self.sums[name] += amount - self.series[name][week]
         self.series[name][week] = amount
 
+    def _draw_normal(self) -> Floats:
+        return np.zeros(self.given.n) if self.rng is None else self.rng.standard_normal(self.given.n)
+
     # --- how likely what happened was
 
     def _read(self, name: str, week: int) -> float:
-        """Return what a figure was in a week gone; nan where it is not known."""
-        return float(self.past.series[name][week]) if name in self.past.series else np.nan
+        """Return what a figure was in a week gone; nan where it is not known, and in weeks to come."""
+        gone = week < self.past.weeks and name in self.past.series
+        return float(self.past.series[name][week]) if gone else np.nan
 
     def _see(self, name: str, week: int, value: float, mean: Floats, variance: Floats) -> None:
         """Note a figure that is normal about what was expected."""
@@ -250,6 +284,16 @@ class KnownPast(World):
             spread = np.maximum(self.luck["joins"], 1e-4) ** 2
             fit = log_negative_binomial(value, mean, 1 / spread)
             self.seen.append(Figure(name, week, value, mean, mean + spread * mean**2, fit))
+
+
+def _add(flows: Sequence[Flow]) -> Flow:
+    return Flow(*(sum(parts) for parts in zip(*flows, strict=True)))
+
+
+def _divide(part: Floats, whole: Floats, *, otherwise: float = 0.0) -> Floats:
+    """Return a part by the whole; where there is none, ``otherwise``."""
+    part, whole = np.broadcast_arrays(part, whole)
+    return np.divide(part, whole, out=np.full(whole.shape, otherwise), where=whole > 0)
 
 
 def log_negative_binomial(value: float, mean: Floats, size: Floats) -> Floats:

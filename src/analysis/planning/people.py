@@ -212,6 +212,11 @@ class People:
         self.ratio[week], self.active_share[week], self.buying_share[week] = kinds[1:]
         self._count(week + 1)
 
+    def scale_joiners(self, week: int, factor: Floats) -> None:
+        """Let ``factor`` times as many have come in a week, and be there at its end."""
+        self.came[week] *= factor.astype(np.float32)
+        self._count(week + 1)
+
     def scale_members(self, week: int, factor: Floats) -> None:
         """Let there be ``factor`` times as many at the end of a week, all cohorts alike."""
         self.present *= factor.astype(np.float32)

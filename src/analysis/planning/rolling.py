@@ -171,7 +171,7 @@ class _Update:
     def _see(self, scores: Floats) -> tuple[Seen, pd.DataFrame]:
         draw, weight = self.latent.draw(scores, seed=self.seed)
         stage = Stage(self.plan, draw, aging=self.aging, now=self.tenure, past=self.past, weeks=self.past.weeks)
-        world = KnownPast(stage.give(slice(0, draw.n)), past=self.past, luck=(self.seed,))
+        world = KnownPast(stage.give(slice(0, draw.n)), past=self.past, luck=None)
         world.run()
         figures = world.seen
         fit = weight + sum((figure.log_likelihood for figure in figures), np.zeros(draw.n))

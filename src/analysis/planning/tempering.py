@@ -45,6 +45,9 @@ LEAST_DISTINCT = 0.5
 MOST_APART = 1.03
 """Largest R̂ of two runs: their means are then within 0.35 standard deviations of one another."""
 
+MORE = 3
+"""So many times runs that end apart are moved on until they have forgotten once more."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Cloud:
@@ -109,7 +112,11 @@ def temper(look: Look, start: Start, *, n: int, seeds: Sequence[int]) -> Tempere
     """
     with ThreadPoolExecutor(max_workers=len(seeds)) as pool:
         runs = list(pool.map(lambda seed: _Run(look, start, n=n, rng=np.random.default_rng(seed)).run(), seeds))
-    apart = _compare([(start.law.locate(run.cloud.scores), run.cloud.fit) for run in runs])
+        for _ in range(MORE):
+            if _compare(runs) <= MOST_APART:
+                break
+            list(pool.map(_Run.go_on, runs))
+    apart = _compare(runs)
     scores = np.vstack([run.cloud.scores for run in runs])
     distinct = len(np.unique(scores[:, 0])) / len(scores)
     accepted = min(run.accepted for run in runs)
@@ -144,6 +151,14 @@ class _Run:
             facts = {"accepted": self.accepted, "distinct": 0, "n": len(self.cloud.fit)}
             raise RefusedAnalysis(RefusalCode.UPDATE_STUCK, facts)
         return self
+
+    def go_on(self) -> None:
+        """Move the draws on at the posterior."""
+        self._settle(1.0)
+
+    def locate(self) -> Floats:
+        """Return what the draws are compared by: their coordinates and log likelihood, draws × columns."""
+        return np.column_stack([self.start.law.locate(self.cloud.scores), self.cloud.fit])
 
     def _see(self, scores: Floats) -> Cloud:
         fit = np.nan_to_num(self.look(scores).log_likelihood, nan=-np.inf, posinf=-np.inf)
@@ -209,9 +224,9 @@ def _correlate(one: Floats, other: Floats) -> float:
     return float(np.max(np.divide((a * b).sum(axis=0), both, out=np.ones_like(both), where=both > 0)))
 
 
-def _compare(runs: Sequence[tuple[Floats, Floats]]) -> float:
+def _compare(runs: Sequence[_Run]) -> float:
     """Return the largest R̂ over all coordinates and the log likelihood."""
-    columns = [np.column_stack([x, fit]) for x, fit in runs]
+    columns = [run.locate() for run in runs]
     means = np.array([part.mean(axis=0) for part in columns])
     within = np.mean([part.var(axis=0) for part in columns], axis=0)
     between = means.var(axis=0, ddof=1)
