@@ -131,9 +131,12 @@ class Case:
         return told
 
 
-def draw_case(rng: Rng) -> Case:
-    """Return a plan of 30 to 40 weeks with a target in its last weeks, and its truth."""
-    drawn = settle(draw_scenario(rng), rng)
+def draw_case(rng: Rng, *, shaped: bool = False) -> Case:
+    """Return a plan of 30 to 40 weeks with a target in its last weeks, and its truth.
+
+    ``shaped``: there are a calendar and groups with seats.
+    """
+    drawn = settle(draw_scenario(rng, shaped=shaped), rng)
     drawn["weeks"] = int(rng.integers(*WEEKS))
     drawn["actuals"] = {"until": drawn["start"] - dt.timedelta(days=1)}  # its luck is a part of the plan
     curve = draw_curve(rng)
@@ -178,6 +181,11 @@ def settle(drawn: dict[str, Any], rng: Rng) -> dict[str, Any]:
     drawn["channels"] = {name: drawn["channels"][name] for name in keep}
     for risk in drawn["risks"].values():
         risk["channels"] = [name for name in risk["channels"] if name in keep]
+    for name, entry in list(drawn.get("calendar", {}).items()):
+        told = entry.get("channels", ())
+        entry["channels"] = [channel for channel in told if channel in keep]
+        if told and not entry["channels"]:
+            del drawn["calendar"][name]
     drawn["correlations"] = [
         pair for pair in drawn["correlations"] if all("tasks." in name for name in pair["between"])
     ]
@@ -218,11 +226,11 @@ def forecast(case: Case, weeks: int, *, aging: Any, seed: int, n: int, particles
 
 
 def judge_case(
-    number: int, *, seed: int, n: int, particles: int, horizons: tuple[int, ...] = HORIZONS
+    number: int, *, seed: int, n: int, particles: int, horizons: tuple[int, ...] = HORIZONS, shaped: bool = False
 ) -> list[dict[str, Any]]:
     """Return one row per horizon: where the truth lies among the draws of the forecast made then."""
     rng = np.random.default_rng([seed, number])
-    case = draw_case(rng)
+    case = draw_case(rng, shaped=shaped)
     aging = case.curve.know(rng, weeks=case.plan.weeks + len(case.present))
     rows = []
     for weeks in horizons:

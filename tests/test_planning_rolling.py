@@ -72,6 +72,15 @@ def test_the_past_is_what_happened_and_the_future_joins_on():
     assert abs(series["members"][:, 2] - 0.98 * (158 + series["joins"][:, 2])).max() < 12
 
 
+def test_a_week_of_the_calendar_teaches_by_what_it_lifts():
+    """A campaign doubles the first week: 60 and 34 are 94 people in three weeks' worth of days, Γ(95, 1/3), mean 31.7."""
+    days = {"campaign": {"from_day": "2026-07-06", "to_day": "2026-07-12", "joins": {"value": 2.0}}}
+    given = Scenario(**door(joins=[60, 34], members=[160, 194]).model_dump() | {"calendar": days})
+    rate = again(given).worlds.draw["channels.door.unpaid"]
+    assert rate.mean() == pytest.approx(95 / 3, abs=4 * np.sqrt(95) / 3 / np.sqrt(600))
+    assert rate.std() == pytest.approx(np.sqrt(95) / 3, rel=0.1)
+
+
 def test_members_tell_the_joins_that_nobody_wrote_down():
     """Where nobody leaves, 130 and 164 members after 100 are 30 and 34 joins, and teach the rate as these do."""
     made = again(door(members=[130, 164]))
