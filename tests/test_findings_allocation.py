@@ -64,6 +64,22 @@ def test_what_a_search_leaves_open_and_phases_that_shift_are_said(wide: tuple[Al
     assert "phases" not in findings.describe_balance(wide[0], plan=wide[1])["en"]
 
 
+def test_brackets_are_told_from_how_worlds_differ(wide: tuple[Allocation, Scenario]):
+    """What posters reach at most, 30 to 50, is all that is unsure: an average of it is nearly exact, single worlds are not."""
+    gain = wide[0].gain
+    told = findings.describe_balance(wide[0], plan=wide[1])
+    assert "an average over 100 worlds may be off an average over all of them (95% interval)" in told["en"]
+    assert f"eight in ten gain between {gain.world_p10:+.0f} and {gain.world_p90:+.0f}." in told["en"]
+    assert f"{gain.world_p10:+.0f} 至 {gain.world_p90:+.0f}" in told["zh"]
+    assert gain.world_p90 - gain.world_p10 > 20 * (gain.ci_high - gain.ci_low)
+    dear = wide[1].model_copy(update={"targets": {"all": wide[1].targets["all"].model_copy(update={"at_least": None, "at_most": 1.0})}})  # fmt: skip
+    assert f"between {-gain.world_p90:+.0f} and" in findings.describe_balance(wide[0], plan=dear)["en"].replace(
+        "−", "-"
+    )
+    kept = findings.describe_balance(replace(wide[0], kept=True), plan=wide[1])["en"]
+    assert "average" not in kept
+
+
 def test_a_bound_that_is_reached_is_named():
     found, plan = run()
     told = findings.describe_allocation(found, plan=plan).sentence["en"]
@@ -81,6 +97,7 @@ def test_other_budgets_and_aims_are_told_as_such():
     assert findings.describe_balance(more, plan=plan)["en"].count("The plan now spends 800 CNY.") == 1
     tail, plan = run({"aim": "tail"})
     assert "in the worst fifth of worlds +" in findings.describe_allocation(tail, plan=plan).sentence["en"]
+    assert "Single worlds" not in findings.describe_balance(tail, plan=plan)["en"]
     chance, plan = run({"aim": "chance", "per": "week"})
     told = findings.describe_allocation(chance, plan=plan)
     assert told.unit == "fraction"

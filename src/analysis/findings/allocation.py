@@ -56,7 +56,7 @@ def describe_allocation(result: Allocation | RefusedAnalysis, *, plan: Scenario 
 
 
 def describe_balance(result: Allocation | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> dict[str, str]:
-    """Return the sum of what the channels get beside the budget, how it is counted, and how good the search was."""
+    """Return the sum of what the channels get beside the budget, how it is counted, and how good search and gain are."""
     if isinstance(result, RefusedAnalysis) or isinstance(plan, RefusedAnalysis):
         return dict.fromkeys(labels.LOCALES, "")
     parts = [float(part) for part in result.table["total"]]
@@ -73,7 +73,19 @@ def describe_balance(result: Allocation | RefusedAnalysis, *, plan: Scenario | R
         if abs(result.media - result.media_now) > SHIFTED * max(result.media_now, EVEN_TO)
         else None,
         labels.both(f"plan.search.{kind}", gap=gap),
+        None if result.kept else _tell_interval(result, plan),
     )
+
+
+def _tell_interval(result: Allocation, plan: Scenario) -> dict[str, str]:
+    """Return what the brackets are: the doubt about an average; worlds differ by more, which is said beside it."""
+    gain, target = result.gain, plan.targets[result.target]
+    told = labels.both("plan.average.brackets", n=gain.n, confidence=gain.confidence)
+    if result.aim != "expected" or target.metric == "finished":
+        return told
+    sign = 1 if target.at_least is not None else -1
+    low, high = sorted((sign * gain.world_p10, sign * gain.world_p90))
+    return join(told, labels.both("plan.average.worlds", low=low, high=high))
 
 
 def tabulate_allocation(result: Allocation | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> pd.DataFrame:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from analysis.errors import ConfigError, RefusedAnalysis
+from analysis.errors import ConfigError, RefusedAnalysis, attempt
+from analysis.planning.answers import find_quantiles
 from analysis.planning.basis import Basis, run_basis
 from analysis.planning.changes import change_plan
 from analysis.planning.compare import Difference, compare_chances, list_hits
+from analysis.planning.inputs import list_streams
 from analysis.planning.limits import CLOSE, Aim, Limits, check_budget, find_limits
 from analysis.planning.quantities import Floats
 from analysis.planning.response import Responses, count_weeks, read_figure, read_responses
 from analysis.planning.splitting import Goal, Split, find_split, hold_split
+from analysis.planning.strata import find_error
 from analysis.planning.worlds import Worlds
 
 WAY = "allocation"
@@ -37,15 +39,24 @@ PER = 100.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gain:
-    """By how much a figure is better than another in the same worlds, on average, with its Monte Carlo interval.
+    """By how much a figure is better than another in the same worlds.
 
-    Counted as if each world were drawn by itself; they are drawn in strata, so that the interval holds rather more often.
+    Parameters
+    ----------
+    estimate, ci_low, ci_high, confidence
+        On average over all that the plan thinks possible, with the Monte Carlo interval of that average.
+    world_p10, world_p90
+        Eight worlds in ten gain between these: how far worlds differ, which no number of them makes smaller.
+    n
+        Worlds.
     """
 
     estimate: float
     ci_low: float
     ci_high: float
     confidence: float
+    world_p10: float
+    world_p90: float
     n: int
 
 
@@ -161,7 +172,13 @@ def run_allocation(
         media=_count_media(ran),
         media_now=_count_media(before),
         kept=kept,
-        gain=measure_gain(goal, read_figure(ran, target), read_figure(before, target), confidence=confidence),
+        gain=measure_gain(
+            goal,
+            read_figure(ran, target),
+            read_figure(before, target),
+            scores=_read_scores(basis, worlds),
+            confidence=confidence,
+        ),
         chance_gain=compare_chances(list_hits(ran)[target], list_hits(before)[target], confidence=confidence),
         hoped=split.score - split.present,
         split=split,
@@ -188,10 +205,21 @@ def add_allocation(
     return {**ways, WAY: allocation.worlds}
 
 
-def measure_gain(goal: Goal, better: Floats, present: Floats, *, confidence: float = 0.95) -> Gain:
+def measure_gain(
+    goal: Goal, better: Floats, present: Floats, *, scores: Floats | None = None, confidence: float = 0.95
+) -> Gain:
     """Return by how much a score is better on average than another in the same worlds.
 
     The mean of a tail is that of Rockafellar & Uryasev (2000), J Risk 2:21, world by world, so that pairs stay pairs.
+
+    Parameters
+    ----------
+    goal
+        What is to be as large as possible.
+    better, present
+        The figure by world, in the same worlds.
+    scores
+        Worlds × inputs, stratified, see :func:`analysis.planning.strata.find_error`; None: each world is drawn by itself.
 
     Examples
     --------
@@ -200,9 +228,18 @@ def measure_gain(goal: Goal, better: Floats, present: Floats, *, confidence: flo
     (1.0, 0.2, 1.8)
     """
     apart, n = goal.score(better) - goal.score(present), len(better)
-    half = float(special.ndtri((1 + confidence) / 2)) * float(apart.std(ddof=1)) / sqrt(n) if n > 1 else np.inf
-    middle = float(apart.mean())
-    return Gain(estimate=middle, ci_low=middle - half, ci_high=middle + half, confidence=confidence, n=n)
+    error = find_error(apart, np.empty((n, 0)) if scores is None else scores)
+    half, middle = float(special.ndtri((1 + confidence) / 2)) * error, float(apart.mean())
+    low, high = find_quantiles(apart, levels=(0.1, 0.9))
+    return Gain(
+        estimate=middle,
+        ci_low=middle - half,
+        ci_high=middle + half,
+        confidence=confidence,
+        world_p10=float(low),
+        world_p90=float(high),
+        n=n,
+    )
 
 
 def run_split(basis: Basis, worlds: Worlds, *, limits: Limits, spend: Mapping[str, float]) -> Worlds:
@@ -232,7 +269,15 @@ def _proves_itself(
     one, other = (
         read_figure(run_split(basis, plain, limits=limits, spend=split.spend), target) for split in (found, held)
     )
-    return measure_gain(goal, one, other).ci_low > 0
+    return measure_gain(goal, one, other, scores=_read_scores(basis, plain)).ci_low > 0
+
+
+def _read_scores(basis: Basis, worlds: Worlds) -> Floats:
+    """Return the stratified normal scores behind a plan's worlds, worlds × inputs."""
+    names = attempt(list_streams, basis)
+    if isinstance(names, RefusedAnalysis):  # nothing is unsure
+        return np.empty((worlds.n, 0))
+    return np.column_stack([worlds.draw.score(name) for name in names])
 
 
 def _count_media(worlds: Worlds) -> float:
