@@ -121,15 +121,12 @@ def render_index(  # noqa: PLR0913 - one for each part of the page
     weeks
         Figures week by week, see :func:`analysis.reports.series.tabulate`.
     """
-    import jinja2
-
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     page = _page(frame, locale, title=title or labels.text("page.index.title", locale), made=made)
     to_do = {} if actions is None else {"actions": [_readable(action) for action in actions]}
     said = {} if became is None else {"became": {**became, "outcomes": [_readable(one) for one in became["outcomes"]]}}
     cards = [_readable(card) for card in cards]
     told = {"news": [(tone, HIDDEN.sub("", text)) for tone, text in news], "weeks": weeks}
-    return environment.get_template("contents.html.j2").render(page=page | {"cards": cards} | to_do | said | told)
+    return _contents().render(page=page | {"cards": cards} | to_do | said | told)
 
 
 def _readable(texts: Mapping[str, str]) -> dict[str, str]:
@@ -346,6 +343,13 @@ def _page(frame: Frame, locale: str, *, title: str, made: Made) -> dict[str, Any
         "made": made,
         "window": window,
     }
+
+
+@cache
+def _contents() -> Any:
+    import jinja2
+
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True).get_template("contents.html.j2")
 
 
 @cache
