@@ -349,7 +349,9 @@ def _page(frame: Frame, locale: str, *, title: str, made: Made) -> dict[str, Any
 def _contents() -> Any:
     import jinja2
 
-    return jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True).get_template("contents.html.j2")
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True).get_template(
+        "contents.html.j2"
+    )
 
 
 @cache
