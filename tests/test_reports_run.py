@@ -741,13 +741,14 @@ def test_a_plan_named_on_the_command_line_is_refused_before_anything_starts(plan
     assert report().exit_code == 1  # what a file says costs its own page
 
 
-def test_failed_notebooks_go_as_runs_go(tmp_path):
-    now = dt.datetime(2026, 6, 10, tzinfo=dt.UTC)
-    for n in range(4):
-        folder = tmp_path / f"failed/2026-06-0{4 - n}_2026060{n + 1}T000000000Z_0123abcd"
-        folder.mkdir(parents=True)
-    old = tmp_path / "failed/2026-06-01_20260604T000000000Z_0123abcd"
-    assert run.reopen.prune(tmp_path, Keep(runs=3), now=now) == ["2026-06-04_20260601T000000000Z_0123abcd"]
-    os.utime(old, (0, 0))
-    assert run.reopen.prune(tmp_path, Keep(runs=3), now=now) == [old.name]
-    assert len(list((tmp_path / "failed").iterdir())) == 2
+def test_failed_notebooks_and_drills_go_as_runs_go(project, report):
+    """Of four the oldest goes by count, by the moment in its name; another by its age."""
+    (project / "plan.yml").write_text("keep: {runs: 3, days: 400}", "utf-8")
+    kept = {folder: project / "reports/demo" / folder for folder in ("failed", "drills")}
+    for folder in kept.values():
+        for n in range(4):
+            (folder / f"2026-06-0{4 - n}_2026060{n + 1}T000000000Z").mkdir(parents=True)
+    os.utime(kept["drills"] / "2026-06-01_20260604T000000000Z", (0, 0))
+    report()
+    moments = {name: sorted(path.name[11:19] for path in folder.iterdir()) for name, folder in kept.items()}
+    assert moments == {"failed": ["20260602", "20260603", "20260604"], "drills": ["20260602", "20260603"]}

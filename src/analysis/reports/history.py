@@ -72,6 +72,22 @@ def prune(folder: Path, keep: Keep, *, now: dt.datetime) -> list[str]:
     return gone
 
 
+def prune_beside(folder: Path, keep: Keep, *, now: dt.datetime) -> list[str]:
+    """Remove what is kept beside the runs (failed notebooks, drills) as runs are: beyond so many, or older; return its names.
+
+    Parameters
+    ----------
+    folder
+        With one folder each, named ``<as-of day>_<moment>…``: what looks back is named after older days, so the moment counts.
+    """
+    kept = sorted((path for path in folder.glob("*") if path.is_dir()), reverse=True, key=_made)
+    oldest = (now - dt.timedelta(days=keep.days)).timestamp()
+    gone = [path for n, path in enumerate(kept) if n >= keep.runs or path.stat().st_mtime < oldest]
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
+    return [path.name for path in gone]
+
+
 def write_history(folder: Path, community: Community) -> None:
     """Write ``history.<locale>.html`` beside the runs, one page per language: a link to every run that stays, and the figures by week."""
     runs, points = list_runs(folder), series.read_series(folder)
@@ -92,6 +108,10 @@ def write_history(folder: Path, community: Community) -> None:
             folder / f"history.{locale}.html",
             render.render_index(cards, locale=locale, frame=frame, title=title, weeks=weeks),
         )
+
+
+def _made(path: Path) -> str:
+    return path.name.partition("_")[2]
 
 
 def _card(run: Past, locale: str, zone: ZoneInfo) -> dict[str, str]:

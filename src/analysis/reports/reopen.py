@@ -7,7 +7,6 @@ path means what it meant. ``out_dir`` is empty, so that nothing is written.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 import shlex
@@ -18,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from analysis.reports.order import Keep
 from analysis.reports.results import dump, write_atomically
 
 FOLDER = "failed"
@@ -59,21 +57,6 @@ def keep_failed(executed: Path, folder: Path, *, run: str, root: Path, cell: int
 def write_command(kept: Path) -> str:
     """Return the line that opens a kept notebook in this very environment, to be typed in any folder."""
     return shlex.join([sys.executable, "-m", "jupyter", "lab", str(kept.resolve())])
-
-
-def prune(folder: Path, keep: Keep, *, now: dt.datetime) -> list[str]:
-    """Remove failed notebooks as runs are removed: beyond so many, or older; return the names of their runs."""
-    runs = sorted((path for path in (folder / FOLDER).glob("*") if path.is_dir()), reverse=True, key=_made)
-    oldest = (now - dt.timedelta(days=keep.days)).timestamp()
-    gone = [path for n, path in enumerate(runs) if n >= keep.runs or path.stat().st_mtime < oldest]
-    for path in gone:
-        shutil.rmtree(path, ignore_errors=True)
-    return [path.name for path in gone]
-
-
-def _made(path: Path) -> str:
-    """Return the moment in a run's name: runs that look back are named after older days."""
-    return path.name.partition("_")[2]
 
 
 def _prepare(cells: list[dict[str, Any]], *, root: Path, cell: int, reason: str) -> list[dict[str, Any]]:

@@ -197,13 +197,16 @@ def _run(run: _Run, folder: Path, *, jobs: int | None, progress: OnCell | None) 
 
 def _tidy(run: _Run, folder: Path, fates: Sequence[Fate]) -> None:
     """Do what follows a publication; that it cannot be done is no reason to call the run failed."""
+    from analysis.reports.audit import DRILLS
+
     with suppress(OSError):
         run.plan.fingerprints.save()
         fresh = [claim for fate in fates if fate.status == "published" and not fate.unchanged for claim in fate.results]
         series.follow(folder, fresh, as_of=iso(run.plan.window.as_of_day), run=run.id)
         forecasts.keep(folder)
         history.prune(folder, run.plan.order.keep, now=run.started)
-        reopen.prune(folder, run.plan.order.keep, now=run.started)
+        for beside in (reopen.FOLDER, DRILLS):
+            history.prune_beside(folder / beside, run.plan.order.keep, now=run.started)
         history.write_history(folder, run.plan.community)
 
 
