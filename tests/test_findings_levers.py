@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from analysis.planning import (
     judge_regrets,
     value_perfect,
 )
+from analysis.planning.actuals import Actuals
 from analysis.planning.inputs import group_streams, list_drawn
 from analysis.planning.scenario import read_scenario
 from analysis.planning.tornado import EDGE
@@ -64,7 +66,17 @@ def tornado(*rows: tuple[str, float, float], low: float = 0.1, high: float = 0.3
         ]
     )  # fmt: skip
     others = pd.DataFrame({"quantity": [], "swing": []})
-    return Tornado(target="many", table=table, others=others, figure=110, chance=0.5, n=99, n_looks=9, confidence=0.95)
+    return Tornado(
+        target="many",
+        table=table,
+        others=others,
+        figure=110,
+        chance=0.5,
+        n=99,
+        n_looks=9,
+        weeks_gone=0,
+        confidence=0.95,
+    )
 
 
 def choices(payoffs: dict[str, np.ndarray]) -> Choices:
@@ -141,6 +153,18 @@ def test_the_largest_number_is_told_at_both_ends():
 )
 def test_a_strike_nothing_and_a_tie_are_told(rows: list[Any], told: str):
     assert told in findings.describe_tornado(tornado(*rows), **NAMED).sentence["en"]
+
+
+def test_from_when_bars_and_shares_count_is_said_of_a_plan_under_way():
+    """Bars are of what is ahead; shares of the spread know of the start only."""
+    bars = replace(tornado((RATE, 40, 1)), weeks_gone=12)
+    told = findings.describe_tornado(bars, **NAMED).sentence
+    assert told["en"].endswith("The 12 weeks gone stand as they were; only what is still ahead moves.")
+    assert told["zh"].endswith("已过去的 12 周按实际计，变动的只是今后的部分。")
+    begun = PLAN.model_copy(update={"actuals": Actuals(until="2026-07-19")})
+    shares = findings.describe_levers(sobol(("funnel.in", 0.5, 1)), target="many", plan=begun).sentence
+    assert shares["en"].endswith("This is counted as from the plan’s start: what has happened since is not in it.")
+    assert shares["zh"].endswith("没有计入开始以来的实际情况。")
 
 
 def test_a_way_that_is_best_whatever_comes():

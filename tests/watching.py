@@ -23,7 +23,7 @@ from analysis.planning.warning import EarlyWarning, choose_warning
 from analysis.planning.worlds import run_plan
 from calibrating import draw_curve
 from random_plans import draw_scenario
-from slow_worlds import SlowWorld, draw_strikes, draw_values
+from slow_worlds import SlowWorld, draw_strikes, find_quantile
 
 ASKED = ("members", "joins", "active_members", "cost", "revenue", "margin", "finished")
 N = 8_000
@@ -45,7 +45,7 @@ def draw_watched(number: int, *, seed: int, n: int = N) -> Watched:
     rng = np.random.default_rng([seed, number])
     metric = ASKED[number % len(ASKED)]
     while True:
-        drawn = draw_scenario(rng, shaped=bool(number % 2)) | {"weeks": int(rng.integers(16, 31))}
+        drawn = draw_scenario(rng, shaped=number % 4 == 1) | {"weeks": int(rng.integers(16, 31))}
         curve, ages = draw_curve(rng), int(rng.integers(1, 20))
         if number % 3 == 0:
             curve = type(curve)(scale=curve.scale, shape=curve.shape, history=(1_500, 60))
@@ -67,12 +67,24 @@ def draw_watched(number: int, *, seed: int, n: int = N) -> Watched:
     return Watched(plan=plan, aging=aging, present=present, rule=rule)
 
 
-def live_once(watched: Watched, rng: Rng) -> SlowWorld:
+def draw_many(plan: Scenario, n: int, rng: Rng) -> list[dict[str, float]]:
+    """Return joint draws as :func:`slow_worlds.draw_values` makes them, quantity by quantity."""
+    stated = dict(plan.quantities())
+    names = sorted(stated)
+    normal = np.eye(len(names))
+    for pair in plan.correlations:
+        one, other = (names.index(name) for name in pair.between)
+        normal[one, other] = normal[other, one] = 2 * np.sin(np.pi * pair.rank / 6)
+    u = stats.norm.cdf(np.linalg.cholesky(normal) @ rng.standard_normal((len(names), n)))
+    drawn = [np.broadcast_to(find_quantile(stated[name], row), n) for name, row in zip(names, u, strict=True)]
+    return [dict(zip(names, world, strict=True)) for world in np.transpose(drawn).tolist()]
+
+
+def live_once(watched: Watched, values: dict[str, float], rng: Rng) -> SlowWorld:
     """Return one world lived through by plain loops; the curve is off by a factor of its own in each band of ages."""
     plan, aging = watched.plan, watched.aging
     off = [exp(spread * rng.standard_normal()) for spread in aging.spread]
     steps = [step * off[band] for step, band in zip(aging.steps, aging.band, strict=True)]
-    values = draw_values(plan, rng)
     strikes = draw_strikes(plan, values, rng)
     return SlowWorld(plan, values, aging.first * off[0], steps, watched.present, strikes).run()
 
@@ -80,8 +92,8 @@ def live_once(watched: Watched, rng: Rng) -> SlowWorld:
 def count_weekly(world: SlowWorld, *, dispersion: float, rng: Rng) -> dict[str, list[float]]:
     """Return what is counted at the end of each week of a world."""
     counted: dict[str, list[float]] = {"joins": [], "members": [], "active_members": []}
-    before, came, there = world.read("members", -1), 0.0, 0.0
-    there = before
+    there = before = world.read("members", -1)
+    came = 0.0
     for week in range(world.plan.weeks):
         joins, members, active = (world.series[name][week] for name in ("joins", "members", "active_members"))
         new = count_one(joins, dispersion, rng)
@@ -109,10 +121,10 @@ def count_one(mean: float, dispersion: float, rng: Rng) -> float:
     return float(stats.nbinom.rvs(mean / (dispersion - 1), 1 / dispersion, random_state=rng))
 
 
-def watch_once(watched: Watched, rng: Rng) -> tuple[bool, float]:
+def watch_once(watched: Watched, values: dict[str, float], rng: Rng) -> tuple[bool, float]:
     """Return whether one fresh world meets the target as counted, and the review at which the rule first warns (inf: none)."""
     rule, (target,) = watched.rule, watched.plan.targets.values()
-    world = live_once(watched, rng)
+    world = live_once(watched, values, rng)
     counted = count_weekly(world, dispersion=rule.dispersion, rng=rng)
 
     def read(metric: str, week: int) -> float:
@@ -132,8 +144,9 @@ def watch_many(watched: Watched, *, least: int, rng: Rng) -> pd.DataFrame:
     rows: list[tuple[bool, float]] = []
     met = 0
     while min(met, len(rows) - met) < least:
-        rows.append(watch_once(watched, rng))
-        met += rows[-1][0]
+        for values in draw_many(watched.plan, least // 2, rng):
+            rows.append(watch_once(watched, values, rng))
+            met += rows[-1][0]
     return pd.DataFrame(rows, columns=["met", "review"])
 
 

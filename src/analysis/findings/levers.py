@@ -53,7 +53,9 @@ def describe_levers(result: Sobol | RefusedAnalysis, *, plan: Scenario | Refused
     return Finding(
         id="plan.levers",
         status=Status.PASS,
-        sentence=join(told, after if named else None),
+        sentence=join(
+            told, after if named else None, labels.both("lever.moment.start") if plan.actuals is not None else None
+        ),
         group=first["group"],
         estimate=first["total"],
         ci_low=first["total_low"],
@@ -100,6 +102,7 @@ def describe_tornado(result: Tornado | RefusedAnalysis, *, plan: Scenario | Refu
                 **chances,
             ),
             labels.both("lever.tornado.tie", numbers=tied) if tied else None,
+            labels.both("lever.moment.ahead", n=result.weeks_gone) if result.weeks_gone else None,
         ),
         group=row["quantity"],
         estimate=row["swing"],

@@ -3,7 +3,8 @@
 A number goes from its tenth to its ninetieth percentile in each of the same worlds, with all else as drawn in that world.
 What is correlated with it goes along: partners keep the part of their own that the number does not explain, and take the
 value that a Gaussian copula then gives them. The correlations say that worlds in which partners stay behind are rare, and a
-bar is to say what learning the number would tell. A risk does not strike, or does.
+bar is to say what learning the number would tell. A risk does not strike, or does. Of a plan under way all this is done
+with the draws of its forecast made again: see :mod:`analysis.planning.clouds`.
 
 All numbers are looked at with a few worlds; those that move the figure most are then measured in fresh ones, so that
 having been chosen by luck does not lengthen a bar.
@@ -20,17 +21,12 @@ import pandas as pd
 from scipy import special
 
 from analysis.planning.basis import Basis
+from analysis.planning.clouds import EDGE, Ahead, Ends, FromStart
 from analysis.planning.compare import compare_chances
-from analysis.planning.draw import correlate_scores, draw_plan
-from analysis.planning.inputs import Scores, list_streams, live_at, read_target
+from analysis.planning.inputs import Scores
 from analysis.planning.quantities import Floats
 from analysis.planning.ranks import rank_samples
-
-EDGE = float(special.ndtri(0.9))
-"""Normal score of the ninetieth percentile."""
-
-SURE = 9.0
-"""A risk at this normal score does not strike, whatever its chance; at the negative it does."""
+from analysis.planning.rolling import Reforecast
 
 LOOKS, WORLDS, BARS = 64, 768, 8
 
@@ -54,6 +50,8 @@ class Tornado:
         Mean figure and chance of the target with nothing moved.
     n, n_looks
         Worlds by bar, and at the first look.
+    weeks_gone
+        Of a plan under way: what happened in them stands, and bars are of what is ahead; 0: as from the start.
     confidence
         Of each interval, and of all ranks together.
     """
@@ -65,6 +63,7 @@ class Tornado:
     chance: float
     n: int
     n_looks: int
+    weeks_gone: int
     confidence: float
     method: str = "paired worlds, P10 to P90"
 
@@ -79,6 +78,7 @@ def measure_tornado(
     *,
     target: str,
     seed: int,
+    again: Reforecast | None = None,
     n: int = WORLDS,
     looks: int = LOOKS,
     most: int = BARS,
@@ -94,6 +94,8 @@ def measure_tornado(
         Which.
     seed
         Where the worlds come from.
+    again
+        The plan forecast again; None: it has not begun.
     n, looks
         Worlds for each of the ``most`` that matter, and at the first look at all of them.
 
@@ -102,14 +104,18 @@ def measure_tornado(
     RefusedAnalysis
         ``NOTHING_UNSURE``.
     """
-    names = list_streams(basis)
-    figures, _, _ = _run(basis, names, target=target, n=looks, seed=seed)
+    cloud = _open_cloud(basis, again, target=target, seed=seed)
+    names = cloud.names
+    figures, _, _ = _run(cloud, names, n=looks, stream=0)
     swings = (figures[1] - figures[0]).mean(axis=-1)
     order = sorted(range(len(names)), key=lambda place: (-abs(swings[place]), names[place]))
     kept = sorted(names[place] for place in order[:most])
     rest = [place for place in order if names[place] not in kept]
-    figures, hits, plain = _run(basis, kept, target=target, n=n, seed=seed + 1)
-    rows = [_measure(basis, name, figures[:, place], hits[:, place], confidence) for place, name in enumerate(kept)]
+    figures, hits, plain = _run(cloud, kept, n=n, stream=1)
+    ends = [find_ends(basis, name, scores=cloud.find_ends(name)) for name in kept]
+    rows = [
+        _measure(name, ends[place], figures[:, place], hits[:, place], confidence) for place, name in enumerate(kept)
+    ]
     table = pd.DataFrame(rows)
     moved = (table["ci_low"] > 0) | (table["ci_high"] < 0)
     samples = (figures[1] - figures[0]) * np.sign(table["swing"].to_numpy())[:, None]
@@ -123,43 +129,40 @@ def measure_tornado(
         chance=float(plain[1].mean()),
         n=n,
         n_looks=looks,
+        weeks_gone=cloud.weeks_gone,
         confidence=confidence,
     )
 
 
+def _open_cloud(basis: Basis, again: Reforecast | None, *, target: str, seed: int) -> FromStart | Ahead:
+    if again is None or again.past is None:
+        return FromStart(basis, target=target, seed=seed)
+    return Ahead(again, basis, target=target, seed=seed)
+
+
 def _run(
-    basis: Basis, names: Sequence[str], *, target: str, n: int, seed: int
+    cloud: FromStart | Ahead, names: Sequence[str], *, n: int, stream: int
 ) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
     """Return figures and hits, 2 ends × names × worlds, and those of the worlds with nothing moved."""
-    draw = draw_plan(basis.plan, n=n, seed=seed)
-    base = {name: draw.score(name) for name in list_streams(basis)}
-    points = [base, *(_move(basis, base, name, end) for end in (-1, 1) for name in names)]
-    stacked = {name: np.concatenate([point[name] for point in points]) for name in base}
-    figure, hits = (part.reshape(len(points), n) for part in read_target(live_at(basis, stacked, seed=seed), target))
+    base = cloud.draw(n, stream=stream)
+    figure, hits = cloud.live([base, *(_move(cloud, base, name, end) for end in (0, 1) for name in names)])
     shape = (2, len(names), n)
     return figure[1:].reshape(shape), hits[1:].reshape(shape), (figure[0], hits[0])
 
 
-def _move(basis: Basis, base: Scores, name: str, end: int) -> dict[str, Floats]:
-    """Return all scores with one at its low (−1) or high end, and those correlated with it moved along."""
-    score = -SURE * end if name.endswith(".happens") and name.startswith("risks.") else EDGE * end
-    moved = dict(base) | {name: np.full_like(base[name], score)}
-    linked, matrix = correlate_scores(basis.plan.correlations, names=base)
-    if name in linked:
-        shift = score - base[name]
-        moved |= {
-            other: base[other] + rho * shift
-            for other, rho in zip(linked, matrix[linked.index(name)], strict=True)
-            if other != name and rho
-        }
-    return moved
+def _move(cloud: FromStart | Ahead, base: Scores, name: str, end: int) -> dict[str, Floats]:
+    """Return all scores with one at its low (0) or high (1) end, and those that go along with it moved too."""
+    score = cloud.find_ends(name)[end]
+    shift = score - base[name]
+    along = {other: base[other] + slope * shift for other, slope in cloud.follow(name).items()}
+    return dict(base) | along | {name: np.full_like(base[name], score)}
 
 
-def _measure(basis: Basis, name: str, figures: Floats, hits: Floats, confidence: float) -> dict[str, object]:
+def _measure(name: str, ends: Ends, figures: Floats, hits: Floats, confidence: float) -> dict[str, object]:
     apart = figures[1] - figures[0]
     half = float(special.ndtri((1 + confidence) / 2)) * float(apart.std(ddof=1)) / sqrt(len(apart))
     chance = compare_chances(hits[1] > 0, hits[0] > 0, confidence=confidence)
-    low, high = find_ends(basis, name)
+    low, high = ends
     return {
         "quantity": name,
         "low": low,
@@ -177,14 +180,16 @@ def _measure(basis: Basis, name: str, figures: Floats, hits: Floats, confidence:
     }
 
 
-def find_ends(basis: Basis, name: str) -> tuple[float, float]:
-    """Return the tenth and ninetieth percentile of what is random: a number, a hazard's factor; 0 and 1 of a strike."""
+def find_ends(basis: Basis, name: str, *, scores: Ends = (-EDGE, EDGE)) -> Ends:
+    """Return what is random at two of its normal scores: a number, a hazard's factor; 0 and 1 of a strike."""
     kind, _, rest = name.partition(".")
     if kind == "aging":
         aging = basis.read_aging()
         spread = 0.0 if aging is None else float(aging.spread[int(rest)])
-        return float(np.exp(-EDGE * spread)), float(np.exp(EDGE * spread))
-    if name.endswith(".happens") or name.endswith(".begins"):
-        return (0.0, 1.0) if name.endswith(".happens") else (0.1, 0.9)
-    low, high = dict(basis.plan.quantities())[name].at(np.array([-EDGE, EDGE])).tolist()
+        return float(np.exp(scores[0] * spread)), float(np.exp(scores[1] * spread))
+    if name.endswith(".happens"):
+        return 0.0, 1.0
+    if name.endswith(".begins"):
+        return float(special.ndtr(scores[0])), float(special.ndtr(scores[1]))
+    low, high = dict(basis.plan.quantities())[name].at(np.array(scores)).tolist()
     return low, high
