@@ -58,7 +58,7 @@ class Curve:
         n, span = self.history
         stay = np.floor(30 * (rng.exponential(size=n) / self.scale) ** (1 / self.shape)).astype(int)
         watched = rng.integers(0, span * DAYS, n)
-        seen = pd.DataFrame({"duration_days": np.minimum(stay, watched), "n_events": (stay < watched).astype(int)})
+        seen = pd.DataFrame({"duration_days": np.minimum(stay, watched), "n_events": (stay <= watched).astype(int)})
         seen["n_censored"], seen["n_entered"] = 1 - seen["n_events"], 0
         return read_aging(estimate_survival(seen.groupby("duration_days", as_index=False).sum()), weeks=weeks)
 

@@ -65,7 +65,8 @@ class LuckyWorld(SlowWorld):
         spread = self.values["actuals.luck.active"]
         drift = np.exp(spread * self.noise.standard_normal() - spread**2 / 2)
         for cohort in self.cohorts:
-            cohort.active, cohort.buying = min(cohort.active * drift, 1.0), cohort.buying * drift
+            times = min(drift, 1 / cohort.active) if cohort.active else 1.0  # nobody is active twice
+            cohort.active, cohort.buying = cohort.active * times, cohort.buying * times
         super().account(week, joined, media, wait)
         for name in ("revenue", "cost"):
             self.series[name][week] *= self.luck(name)

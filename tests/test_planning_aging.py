@@ -10,6 +10,7 @@ from analysis.curves import estimate_survival
 from analysis.errors import RefusalCode, RefusedAnalysis
 from analysis.planning.aging import Aging, age_by_points, read_aging
 from analysis.planning.draw import draw_quantities
+from calibrating import Curve, draw_curve
 
 
 def counts(days: list[int], events: list[int], censored: list[int]) -> pd.DataFrame:
@@ -53,7 +54,50 @@ def test_a_bands_spread_is_greenwoods():
     second = np.sqrt(30 / (80 * 50)) / -np.log(0.625)
     assert (round(first, 4), round(second, 4)) == (0.2241, 0.1843)
     assert aging.spread[:3] == pytest.approx([first, second, second])
-    assert aging.band[[0, 1, 2, 3, 4, 8, 13]].tolist() == [0, 1, 2, 2, 3, 4, 5]
+    assert aging.band[[0, 1, 2]].tolist() == [0, 1, 2]
+
+
+def test_what_lies_beyond_the_curve_has_bands_of_its_own():
+    """Four weeks are known, three steps; of the next, weeks 3, 4 to 7, 8 to 12 and 13 on are wrong together, ever more."""
+    aging = read_aging(estimate_survival(leave_on({3: 20, 10: 30}, n=100, until=27)), weeks=20)
+    assert aging.band[[3, 4, 7, 8, 12, 13, 19]].tolist() == [8, 9, 9, 10, 10, 11, 11]
+    assert (np.diff(aging.spread[8:]) > 0).all()
+    factors = aging.draw(draw_quantities({}, n=500, seed=1))
+    assert np.corrcoef(np.log(factors[:, 8:]).T).min() > 0.999
+
+
+def test_beyond_the_curve_the_hazard_falls_as_it_fell():
+    """A Weibull curve with shape 0.5, known for 26 weeks: the hazard of week a is in proportion to 1 / √a, on to week 100."""
+    n, day = 200_000, np.arange(26 * 7 + 1)
+    left = n * np.exp(-0.5 * np.sqrt(day / 30))
+    days = dict(zip(day.tolist(), np.round(left - np.append(left[1:], left[-1])).astype(int).tolist(), strict=True))
+    days = {when: gone for when, gone in days.items() if gone}
+    aging = read_aging(estimate_survival(leave_on(days, n=n, until=26 * 7)), weeks=100)
+    ages = 7 * np.arange(101) + 4.0
+    true = np.diff(0.5 * np.sqrt(ages / 30))
+    assert aging.known_weeks == 26
+    assert aging.steps[30:] == pytest.approx(true[30:100], rel=0.03)
+
+
+def test_the_curve_is_known_as_long_as_enough_are_watched():
+    """Of 100 all but 19 are watched for three weeks: weeks four to eight say nothing, however many of the 19 leave."""
+    few = counts([3, 10, 21, 30, 40, 50, 56], [30, 20, 0, 8, 6, 2, 0], [0, 0, 31, 0, 0, 0, 3])
+    aging = read_aging(estimate_survival(few), weeks=20)
+    assert aging.known_weeks == 3
+    assert (np.diff(aging.steps[2:]) <= 0).all()
+
+
+def test_what_is_known_of_a_curve_holds_beyond_it():
+    """400 people in five weeks, a hundred times: errors in weeks 8 to 25, by the spread told, have standard deviation 1 ± 0.2."""
+    off = []
+    for number in range(100):
+        rng = np.random.default_rng([5, number])
+        truth = Curve(**vars(draw_curve(rng)) | {"history": (400, 5)})
+        aging = truth.know(rng, weeks=26)
+        weeks = slice(8, 26)
+        error = np.log(np.diff(truth.lived(26))[weeks].sum() / aging.steps[weeks].sum())
+        off.append(error / aging.spread[aging.band[13]])
+    assert np.sqrt(np.mean(np.square(off))) == pytest.approx(1.0, abs=0.2)
 
 
 def test_a_band_in_which_few_are_still_watched_is_less_sure():

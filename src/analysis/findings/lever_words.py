@@ -8,7 +8,7 @@ from analysis import labels
 from analysis.findings.plan_ways import name_way
 from analysis.findings.plan_words import name_part, write_list
 from analysis.planning import Scenario
-from analysis.planning.aging import BAND_WEEKS
+from analysis.planning.aging import BAND_WEEKS, BEYOND
 from analysis.planning.inputs import JOINED
 
 Words = dict[str, str]
@@ -32,6 +32,8 @@ def name_stream(plan: Scenario, stream: str) -> Words:
 
 def _name_band(band: int) -> Words:
     """Return a band of weeks since joining; people count weeks from 1."""
+    if band == BEYOND:
+        return labels.both("stream.beyond_curve")
     if band + 1 < len(BAND_WEEKS):
         return labels.both("stream.band", first=BAND_WEEKS[band] + 1, n=BAND_WEEKS[band + 1])
     return labels.both("stream.last_band", first=BAND_WEEKS[band] + 1)

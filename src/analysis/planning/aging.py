@@ -1,9 +1,15 @@
-"""How cohorts of joiners age: along the community's own curve, with its uncertainty, never at a constant rate."""
+"""How cohorts of joiners age: along the community's own curve, with its uncertainty, never at a constant rate.
+
+Beyond the curve the hazard goes on falling as it fell along it: a straight line of log hazard on log age, Weibull's, whose
+slope is estimated from the curve's own bands (weighted least squares on log hazards with Greenwood's variances: Carstensen
+2007, Stat Med 26:3018, for rates by band) and whose error grows with the distance.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +21,22 @@ from analysis.planning.quantities import Floats
 BAND_WEEKS = (0, 1, 2, 4, 8, 13, 26, 52)
 """Weeks since joining at which a band begins; within a band all hazards are wrong by the same factor."""
 
+BEYOND = len(BAND_WEEKS)
+"""The first band beyond the curve. It and all further ones are wrong together, the farther the more."""
+
+BEYOND_WEEKS = (*BAND_WEEKS, 104, 208)
+
 LEAST_EVENTS = 5
 """A band with fewer leavers leans on those before it."""
+
+LEAST_AT_RISK = 20
+"""The curve is known as long as so many are watched; a week's hazard of fewer says little."""
+
+ANCHOR_EVENTS = 20
+"""What lies beyond the curve begins at the level of its last bands with so many leavers."""
+
+UNKNOWN_SLOPE = 0.5
+"""Standard deviation of a slope of which a single band says nothing: as far from a constant hazard as Weibull's shape ½."""
 
 DAYS = 7
 
@@ -32,9 +52,10 @@ class Aging:
     steps
         Cumulative hazard added in each further week of age.
     band, spread
-        By week of age: which band it belongs to; by band: standard deviation of the log hazard.
+        By week of age: which band it belongs to, from :data:`BEYOND` on beyond the curve; by band: standard deviation of the
+        log hazard.
     known_weeks
-        The curve reaches so far; beyond, the last band's hazard goes on, which the page says.
+        The curve reaches so far; beyond, its trend goes on, which the page says.
     """
 
     first: float
@@ -45,7 +66,7 @@ class Aging:
 
     def draw(self, draw: Draw) -> Floats:
         """Return by world the factor of each band's hazard, worlds × bands: lognormal with median 1."""
-        scores = [draw.score(f"aging.{band}") for band in range(len(self.spread))]
+        scores = [draw.score(name_stream(band)) for band in range(len(self.spread))]
         return np.exp(np.column_stack(scores) * self.spread)
 
     def live(self, factors: Floats, *, weeks: int) -> Floats:
@@ -62,6 +83,17 @@ class Aging:
         added = self.steps[ages] * factors[:, self.band[ages]]
         first = self.first * factors[:, :1]
         return np.concatenate([first, first + added.cumsum(axis=1)], axis=1)
+
+
+def name_stream(band: int) -> str:
+    """Return the name of what a band's hazard is wrong by.
+
+    Examples
+    --------
+    >>> name_stream(2), name_stream(BEYOND), name_stream(BEYOND + 1)
+    ('aging.2', 'aging.8', 'aging.8')
+    """
+    return f"aging.{min(band, BEYOND)}"
 
 
 def read_aging(curve: Curve, *, weeks: int) -> Aging:
@@ -83,8 +115,7 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     RefusedAnalysis
         The curve is shorter than two weeks, or falls to 0 in the first, or nobody has left.
     """
-    table = curve.table
-    reach = int(table["day"].max())
+    table, reach = curve.table, _find_reach(curve)
     if reach < 2 * DAYS:
         raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": reach})
     if not curve.n_events:
@@ -96,33 +127,120 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     if alive < 2:  # all have left within the first week: nothing is known of the next
         raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": DAYS})
     lived = -np.log(shares[:alive])
-    bands = np.searchsorted(BAND_WEEKS, np.arange(weeks), side="right") - 1
-    steps = _extend(np.diff(lived), weeks)
+    steps, bands = np.diff(lived), np.searchsorted(BAND_WEEKS, np.arange(weeks), side="right") - 1
+    events, spread = _find_spread(curve, reach)
+    beyond = _find_trend(steps, events, spread).go_on(np.arange(len(steps), max(weeks, len(steps) + 1)))
+    bands[len(steps) :] = BEYOND + beyond.band[: max(0, weeks - len(steps))]
     return Aging(
         first=float(lived[0]),
-        steps=steps,
+        steps=np.concatenate([steps, beyond.hazard])[:weeks],
         band=bands,
-        spread=_find_spread(curve) * _find_excess(curve),
+        spread=np.concatenate([spread, beyond.spread]) * _find_excess(curve),
         known_weeks=min(alive, weeks),
     )
 
 
-def _extend(steps: Floats, weeks: int) -> Floats:
-    """Continue with the mean hazard of the last quarter of the weeks known."""
-    last = steps[-max(1, len(steps) // 4) :].mean()
-    return np.concatenate([steps[:weeks], np.full(max(0, weeks - len(steps)), last)])
+def _find_reach(curve: Curve) -> int:
+    """Return the last day on which enough are watched; of a small community all of its days."""
+    table = curve.table
+    enough = table.loc[table["n_at_risk"] >= LEAST_AT_RISK, "day"]
+    reach = int(enough.max()) if len(enough) else 0
+    return reach if reach >= 2 * DAYS else int(table["day"].max())
 
 
-def _find_spread(curve: Curve) -> Floats:
-    """Return by band the standard deviation of the log of its cumulative hazard, by Greenwood's sum over its days.
+class Beyond(NamedTuple):
+    """Weekly hazards beyond the curve, the band of each, from 0, and by band the standard deviation of their log."""
+
+    hazard: Floats
+    band: np.ndarray
+    spread: Floats
+
+
+class Trend(NamedTuple):
+    """A straight line of log hazard on log age through ``(at, level)``, and how each band's error moves it.
+
+    ``lift`` and ``turn``, by band: by how much level and slope move with one standard deviation of the band's log hazard;
+    ``unknown``: standard deviation of a slope that no band tells of.
+    """
+
+    at: float
+    level: float
+    slope: float
+    lift: Floats
+    turn: Floats
+    unknown: float
+
+    def go_on(self, weeks: np.ndarray) -> Beyond:
+        """Return the hazards of further weeks; a band's error is that in its middle."""
+        far = _log_age(weeks) - self.at
+        _, band = np.unique(np.searchsorted(BEYOND_WEEKS, weeks, side="right"), return_inverse=True)
+        middle = np.bincount(band, weights=far) / np.bincount(band)
+        moved = self.lift + self.turn * middle[:, None]
+        spread = np.hypot(np.sqrt((moved**2).sum(axis=1)), self.unknown * middle)
+        return Beyond(hazard=self.level * np.exp(self.slope * far), band=band, spread=spread)
+
+
+def _log_age(weeks: np.ndarray) -> Floats:
+    """Return the log of the mean age in a step [weeks]: a week's joiners are three days old at its end, ten at the next's."""
+    return np.log(weeks + 6.5 / DAYS)
+
+
+def _find_trend(steps: Floats, events: Floats, spread: Floats) -> Trend:
+    """Return how the hazard falls along the curve, from its bands, at the level of the last of them."""
+    weeks = np.arange(len(steps))
+    band = np.searchsorted(BAND_WEEKS, weeks, side="right") - 1
+    length, hazard, age = (
+        np.bincount(band, weights=part, minlength=len(BAND_WEEKS))
+        for part in (np.ones(len(steps)), steps, _log_age(weeks))
+    )
+    last = int(band[-1])
+    first = last
+    while first > 0 and (events[first : last + 1].sum() < ANCHOR_EVENTS or not hazard[first : last + 1].sum()):
+        first -= 1
+    anchor = (np.arange(len(BAND_WEEKS)) >= first) & (length > 0)
+    told = (events >= LEAST_EVENTS) & (length > 0) & (hazard > 0)
+    slope, turn = _fit_slope(age[told] / length[told], np.log(hazard[told] / length[told]), spread[told])
+    turns = np.zeros(len(BAND_WEEKS))
+    turns[told] = turn
+    return Trend(
+        at=age[anchor].sum() / length[anchor].sum(),
+        level=hazard[anchor].sum() / length[anchor].sum(),
+        slope=slope,
+        lift=np.where(anchor, hazard / max(hazard[anchor].sum(), 1e-12), 0.0) * spread,
+        turn=turns,
+        unknown=0.0 if told.sum() > 1 else UNKNOWN_SLOPE,
+    )
+
+
+def _fit_slope(x: Floats, y: Floats, error: Floats) -> tuple[float, Floats]:
+    """Return a slope by weighted least squares, and by how much it moves with one error of each point.
+
+    Points that lie farther off the line than their errors make these wider. The slope is kept between those of Weibull
+    hazards that do not rise, −1 and 0.
+    """
+    if len(x) < 2:
+        return 0.0, np.zeros(len(x))
+    weights = 1 / error**2
+    centred = x - np.average(x, weights=weights)
+    parts = weights * centred / (weights * centred**2).sum()
+    slope = (parts * y).sum()
+    residuals = y - np.average(y, weights=weights) - slope * centred
+    free = len(x) - 2
+    excess = max(1.0, float((weights * residuals**2).sum() / free)) if free else 1.0
+    return float(np.clip(slope, -1.0, 0.0)), parts * error * np.sqrt(excess)
+
+
+def _find_spread(curve: Curve, reach: int) -> tuple[Floats, Floats]:
+    """Return by band how many left, and the standard deviation of the log of its cumulative hazard by Greenwood's sum.
 
     With a steady number at risk that is 1 / √leavers, and more where few are left to be watched.
     """
-    table = curve.table[(curve.table["n_at_risk"] > curve.table["n_events"]) & (curve.table["n_events"] > 0)]
+    table = curve.table[curve.table["day"] <= reach]
+    table = table[(table["n_at_risk"] > table["n_events"]) & (table["n_events"] > 0)]
     at_risk, left = table["n_at_risk"].to_numpy(float), table["n_events"].to_numpy(float)
     band = np.searchsorted(BAND_WEEKS, table["day"] // DAYS, side="right") - 1
     events, variance, hazard = (
-        np.bincount(band, weights=part, minlength=len(BAND_WEEKS))
+        np.bincount(band, weights=part, minlength=len(BAND_WEEKS)).astype(float)
         for part in (left, left / (at_risk * (at_risk - left)), -np.log1p(-left / at_risk))
     )
     spread = np.sqrt(np.divide(variance, hazard**2, out=np.ones(len(BAND_WEEKS)), where=hazard > 0))
@@ -131,7 +249,7 @@ def _find_spread(curve: Curve) -> Floats:
         if n >= LEAST_EVENTS or n > least:
             known, least = float(spread[place]), min(float(n), LEAST_EVENTS)
         spread[place] = known
-    return spread
+    return events, spread
 
 
 def _find_excess(curve: Curve) -> float:

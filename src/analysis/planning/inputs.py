@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from analysis.errors import RefusalCode, RefusedAnalysis
+from analysis.planning.aging import name_stream
 from analysis.planning.answers import find_week, meet_target, read_metric
 from analysis.planning.basis import Basis, run_basis
 from analysis.planning.draw import correlate_scores, draw_plan
@@ -48,7 +49,7 @@ def list_streams(basis: Basis) -> tuple[str, ...]:
     """
     names = set(list_drawn(basis.plan))
     if aging := basis.read_aging():
-        names |= {f"aging.{band}" for band in sorted(set(aging.band)) if aging.spread[band] > 0}
+        names |= {name_stream(band) for band in set(aging.band.tolist()) if aging.spread[band] > 0}
     if not names:
         raise RefusedAnalysis(RefusalCode.NOTHING_UNSURE)
     return tuple(sorted(names))

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from analysis.errors import RefusalCode, RefusedAnalysis
-from analysis.planning.aging import Aging
+from analysis.planning.aging import Aging, name_stream
 from analysis.planning.draw import Draw, lift, stratify
 from analysis.planning.past import HALF_A_DAY, IMPLAUSIBLE, Past
 from analysis.planning.quantities import Floats
@@ -57,8 +57,8 @@ class Latent:
         self._read_risks()
         self.unsure = sorted(set(base.values) - set(self.known))
         self.linked = self._order_linked(base)
-        bands = () if aging is None else np.flatnonzero(aging.spread > 0)
-        self.names = [*self.unsure, *(f"aging.{band}" for band in bands), *self._list_open_risks()]
+        bands = () if aging is None else dict.fromkeys(map(name_stream, np.flatnonzero(aging.spread > 0).tolist()))
+        self.names = [*self.unsure, *bands, *self._list_open_risks()]
         self.place = {name: place for place, name in enumerate(self.names)}
 
     def _read_tasks(self) -> None:
