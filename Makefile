@@ -87,7 +87,7 @@ ifdef UV
 else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/browser/requirements.txt
 endif
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
 clean:  ## Remove the environment and caches; never data or reports
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
