@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -252,3 +254,13 @@ def test_what_watched_groups_may_gain_is_promised_only_where_it_is_sure(low: flo
     assert "40" not in finding.sentence["en"]  # never what plain continuation would promise
     assert (finding.id, finding.unit, finding.at, finding.estimate) == ("churn.groups_gain", "members", 28, 12.4)
     assert findings.describe_fallback(None) == findings.describe_fallback(REFUSED) == []
+
+
+def test_every_claim_has_a_name_for_the_list_of_checks(root: Path) -> None:
+    """A claim without one would stand there by its id."""
+    sources = [path.read_text("utf-8") for path in (root / "src/analysis/findings").glob("*.py")]
+    claims = {name for text in sources for name in re.findall(r'(?:id=|make_finding\(\s*)"([a-z_]+\.[a-z_.]+)"', text)}
+    assert len(claims) > 50
+    assert {
+        name for name in claims for locale in labels.LOCALES if f"claim.{name}" not in labels.catalogue(locale)
+    } == set()

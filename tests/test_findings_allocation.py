@@ -37,7 +37,7 @@ def test_the_sentence_says_what_moves_and_what_that_gains(wide: tuple[Allocation
     found = findings.describe_allocation(wide[0], plan=wide[1])
     assert found.status == Status.REVIEW
     said = found.sentence["en"]
-    assert said.startswith("The same 800 CNY for channels, split otherwise: +8")
+    assert said.startswith("The same 800 yuan for channels, split otherwise: +8")
     assert "members" in said
     assert "by Aug 30, 2026, " in said
     assert "A week: ads 90 → 50 and Posters 10 → 50." in said
@@ -49,7 +49,7 @@ def test_the_sentence_says_what_moves_and_what_that_gains(wide: tuple[Allocation
 
 def test_sum_and_budget_stand_side_by_side(wide: tuple[Allocation, Scenario]):
     told = findings.describe_balance(wide[0], plan=wide[1])
-    assert "400 + 400 = 800 CNY; the budget is 800." in told["en"].replace("401 + 399", "400 + 400").replace(
+    assert "400 + 400 = 800 yuan; the budget is 800." in told["en"].replace("401 + 399", "400 + 400").replace(
         "399 + 401", "400 + 400"
     )
     assert "no other within the bounds does better there" in told["en"]
@@ -60,7 +60,7 @@ def test_what_a_search_leaves_open_and_phases_that_shift_are_said(wide: tuple[Al
     open_yet = replace(wide[0], split=replace(wide[0].split, bound=wide[0].split.score + 2.5), media=900.0)
     told = findings.describe_balance(open_yet, plan=wide[1])
     assert "could bring more than 2.5 beyond it" in told["en"]
-    assert "channels cost 900 CNY on average over these worlds, against 800." in told["en"]
+    assert "channels cost 900 yuan on average over these worlds, against 800." in told["en"]
     assert "phases" not in findings.describe_balance(wide[0], plan=wide[1])["en"]
 
 
@@ -92,9 +92,9 @@ def test_a_bound_that_is_reached_is_named():
 def test_other_budgets_and_aims_are_told_as_such():
     more, plan = run({"bounds": {"posters": [0, 900], "ads": [0, 900]}}, budget=4000)
     assert (
-        findings.describe_allocation(more, plan=plan).sentence["en"].startswith("With 4,000 CNY for channels, against")
+        findings.describe_allocation(more, plan=plan).sentence["en"].startswith("With 4,000 yuan for channels, against")
     )
-    assert findings.describe_balance(more, plan=plan)["en"].count("The plan now spends 800 CNY.") == 1
+    assert findings.describe_balance(more, plan=plan)["en"].count("The plan now spends 800 yuan.") == 1
     tail, plan = run({"aim": "tail"})
     assert "in the worst fifth of worlds +" in findings.describe_allocation(tail, plan=plan).sentence["en"]
     assert "Single worlds" not in findings.describe_balance(tail, plan=plan)["en"]
@@ -109,7 +109,7 @@ def test_a_split_that_stays_asks_for_nothing():
     found, plan = run({"frozen": ["ads", "posters"]})
     told = findings.describe_allocation(found, plan=plan)
     assert told.status == Status.PASS
-    assert told.sentence["en"].startswith("No other split of the 800 CNY for channels is surely better")
+    assert told.sentence["en"].startswith("No other split of the 800 yuan for channels is surely better")
     table = findings.tabulate_allocation(found, plan=plan)
     assert [row["remark"]["en"] for row in table.to_dict("records")] == ["frozen", "frozen"]
 

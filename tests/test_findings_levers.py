@@ -172,7 +172,7 @@ def test_a_way_that_is_best_whatever_comes():
     assert found.status == Status.PASS
     assert found.sentence["en"] == (
         "Whatever comes, “more ads” is the way to choose: it is best on average, in the worst tenth of worlds and in every"
-        " state looked at. In the dearest tenth of worlds it costs 70 CNY; the plan as it is, 50."
+        " state looked at. In the dearest tenth of worlds it costs 70 yuan; the plan as it is, 50."
     )
     assert "无论出现哪种情况" in found.sentence["zh"]
 
@@ -212,15 +212,15 @@ def test_an_experiment_that_pays():
     found = findings.describe_trials(result, learning=learning, **NAMED)
     assert found.status == Status.REVIEW
     assert found.sentence["en"] == (
-        "“a page test” is worth running with a size of 30: for the choice between the ways its result is worth 100 CNY and"
-        " costs 60, net 40 [31 to 49]. Most worth knowing: the steps from reached to active (“the web”), 100 CNY."
+        "“a page test” is worth running with a size of 30: for the choice between the ways its result is worth 100 yuan and"
+        " costs 60, net 40 [31 to 49]. Most worth knowing: the steps from reached to active (“the web”), 100 yuan."
     )
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"net": -60.0, "value": 0.0, "best": ""}, "does not pay for the choice between these ways: to know everything would be worth 0 CNY"),
+        ({"net": -60.0, "value": 0.0, "best": ""}, "does not pay for the choice between these ways: to know everything would be worth 0 yuan"),
         ({"unit": "chance", "value": 0.02, "best": ""}, "would add 2.0 points to the chance; to know everything would add 2.0"),
         ({"unit": "chance", "value": 0.0, "best": ""}, "would change no choice"),
     ],
@@ -308,6 +308,17 @@ def test_groups_states_and_ways_have_words():
     assert write_place(np.nan, np.nan)["en"] == "–"
     assert write_value(PLAN, "channels.ads.ceiling", 1234.5)["en"] == "1,234"
     assert write_value(PLAN, "aging.1", float(np.exp(0.1 * EDGE)))["en"] == "1.14"
+
+
+def test_the_list_of_claims_names_what_each_is_about():
+    about = {"levers": "funnel.in", "tornado": RATE, "regret": "allocation", "trials": "page", "way": "more"}
+    claims = [
+        findings.Finding(id=f"plan.{kind}", status=Status.PASS, sentence={}, group=key) for kind, key in about.items()
+    ]
+    named = findings.tabulate_claims(claims, plan=PLAN)["about"]
+    assert [name["en"] for name in named][2:] == ["channel money moved as proposed", "a page test", "more ads"]
+    assert [name["zh"] for name in named][3:] == ["落地页测试", "多投广告"]
+    assert not {RATE, "funnel.in", "allocation"} & {name[locale] for name in named for locale in labels.LOCALES}
 
 
 @pytest.mark.parametrize("locale", labels.LOCALES)

@@ -213,11 +213,11 @@ def test_a_change_is_told_part_by_part(given: Change, kind: str):
 def test_the_budget_is_short_or_to_spare_or_not_named(worlds):
     """Cost 80 in two worlds, else 120, budget 100: over in eight; P80 is 120, 20 to be added."""
     short = findings.describe_budget(judge_budget(worlds), plan=PLAN)
-    assert "with a chance of 80%. To stay within it in 80% of worlds, 20 CNY must be added." in short.sentence["en"]
+    assert "with a chance of 80%. To stay within it in 80% of worlds, 20 yuan must be added." in short.sentence["en"]
     assert short.status == Status.FAIL
     rich = plan(budget=150)
     spare = findings.describe_budget(judge_budget(lay_out(rich, n=10)), plan=rich)
-    assert "150 CNY could be taken out" in spare.sentence["en"]
+    assert "150 yuan could be taken out" in spare.sentence["en"]
     none = plan_with()
     assert "names no budget" in findings.describe_budget(judge_budget(lay_out(none)), plan=none).sentence["en"]
 
@@ -305,8 +305,8 @@ def test_a_gate_waits_for_what_it_waits_for(worlds):
 def test_progress_is_told_with_cost_where_it_is_known_and_not_before_the_start():
     state = measure_earned(np.arange(1, 11) * 10_000.0, now=4, earned=30_000, spent=35_000)
     (finding,) = findings.describe_progress(state, plan=PLAN, as_of_day=DAY)
-    assert "0.75 of its pace (SPI 0.75) and gets 0.86 of work for each CNY (CPI)" in finding.sentence["en"]
-    assert "13.3 weeks and cost 116,667 CNY" in finding.sentence["en"]
+    assert "0.75 of its pace (SPI 0.75) and gets 0.86 of work for every 1 yuan (CPI)" in finding.sentence["en"]
+    assert "13.3 weeks and cost 116,667 yuan" in finding.sentence["en"]
     assert finding.status == Status.REVIEW
     from dataclasses import replace  # noqa: PLC0415 - only here
 
@@ -432,7 +432,7 @@ def test_tiles_and_tables_of_a_whole_plan(worlds):
     tiles = findings.list_plan_tiles(plan=PLAN, target=choose_target(PLAN), **keys)
     assert [tile.value["en"] for tile in tiles] == ["60%", "20%", "Aug 2, 2026", "80%", "1", "0.03"]
     targets = findings.tabulate_targets(judged, plan=PLAN)
-    assert targets["goal"].iloc[0]["zh"] == "总成本不超过 100 CNY"
+    assert targets["goal"].iloc[0]["zh"] == "总成本不超过 100 元"
     assert targets["outcome"].iloc[2]["en"] == "120 [80–120]"
     claims = [headline(worlds), *findings.describe_targets(judged, plan=PLAN)]
     gate = findings.describe_plan_gates(judge_gates(worlds), plan=PLAN)

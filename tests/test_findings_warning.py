@@ -99,7 +99,7 @@ def test_every_figure_has_words_on_both_sides(metric: str, below: bool):
     sentence = findings.describe_warning(rule, plan=PLAN, watch=NOTHING).sentence
     assert "2026" in sentence["en"]
     assert sentence["zh"].startswith("若")
-    assert ("CNY" in sentence["en"]) == (metric in ("revenue", "margin", "cost"))
+    assert ("yuan" in sentence["en"]) == (metric in ("revenue", "margin", "cost"))
     assert labels.text(f"figure.warning.{metric}", "zh", currency="CNY")
 
 

@@ -68,6 +68,8 @@ def test_every_code_has_words(locale: str) -> None:
         (["A", "B", "C"], "list", "A, B, and C", "A、B和C"),
         (float("nan"), "of100", "–", "–"),
         (12.34, "d1", "12.3", "12.3"),
+        ("CNY", "currency", "yuan", "元"),
+        ("JPY", "currency", "JPY", "JPY"),
     ],
 )
 def test_values_are_written_as_readers_of_the_language_write_them(value: object, spec: str, en: str, zh: str) -> None:

@@ -21,6 +21,7 @@ spec       value                                          en
 ``shortmonth``  such a month without its year             Nov
 ``short``  a large number on an axis                      950K
 ``list``   strings                                        A, B and C
+``currency``  the code of a currency                      yuan
 =========  =============================================  ==================
 """
 
@@ -134,6 +135,8 @@ def write(value: Any, spec: str, locale: str) -> str:
     if spec == "range":
         first, last = (_date(day) for day in value)
         return dates.format_interval(first, last, skeleton="yMMMd", locale=babel).replace("\u2009", " ")
+    if spec == "currency":
+        return name("currency", value, locale)
     if isinstance(value, str) or spec == "":
         return str(value)
     if value is None or (isinstance(value, float) and not math.isfinite(value)):

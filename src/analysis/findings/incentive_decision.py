@@ -15,7 +15,6 @@ from analysis.findings.incentive_words import (
     Words,
     named,
     tell_amount,
-    tell_currency,
     tell_effect,
     tell_interval,
     tell_success,
@@ -255,7 +254,7 @@ def _what(
 
 
 def _price(money: Money) -> dict[str, object]:
-    return {"currency": tell_currency(money.currency), "success": tell_success(money.metric)}
+    return {"currency": money.currency, "success": tell_success(money.metric)}
 
 
 def _arms(effect: Effect, *, by_group: bool) -> dict[str, object]:

@@ -8,7 +8,7 @@ from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.experiments import Money, NextTime, Verdict
 from analysis.findings.finding import Finding, Status, describe_refusal, make_finding
-from analysis.findings.incentive_words import tell_amount, tell_currency, tell_success
+from analysis.findings.incentive_words import tell_amount, tell_success
 
 
 def describe_money(result: Money | RefusedAnalysis) -> Finding:
@@ -29,7 +29,7 @@ def describe_money(result: Money | RefusedAnalysis) -> Finding:
             high=cost.high,
             spent=result.spent,
             success=tell_success(result.metric),
-            currency=tell_currency(result.currency),
+            currency=result.currency,
         ),
         ci_low=cost.low,
         ci_high=cost.high if cost.shape == "bounded" else inf,
@@ -60,7 +60,7 @@ def describe_benefit(result: Money | RefusedAnalysis) -> Finding:
             even=even.estimate,
             paid=result.per_member,
             success=tell_success(result.metric),
-            currency=tell_currency(result.currency),
+            currency=result.currency,
         ),
         unit=f"{result.currency} per member",
     )

@@ -99,11 +99,6 @@ def publish_effect(found: Interval, *, is_share: bool) -> disclosure.Shown:
     return disclosure.blur_gap(found.estimate, found.ci_low, found.ci_high, n=n)
 
 
-def tell_currency(code: str) -> Words:
-    """Return how money is written after an amount."""
-    return named("currency", code)
-
-
 def named(kind: str, value: Any) -> Words:
     """Return the visible name of a level, metric or method; a ratio is called by both of its outcomes."""
     if kind == "metric" and "/" in str(value):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
 from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, tabulate
+from analysis.findings.lever_words import name_choice, name_group, name_stream
 from analysis.findings.plan_ways import name_way
 from analysis.findings.plan_words import name_goal, name_part, write_chance
 from analysis.planning import Comparison, RequiredJoins, Scenario, TargetChances, Worth
@@ -38,13 +39,24 @@ def _write_range(metric: str, middle: float, low: float, high: float) -> dict[st
 def tabulate_claims(claims: Iterable[Finding], *, plan: Scenario | RefusedAnalysis) -> pd.DataFrame:
     """Return one row per claim, with what it is about by its name in the plan."""
     table = tabulate(claims)
-    if isinstance(plan, RefusedAnalysis):
-        return table
-    kinds = ("targets", "gates", "alternatives")
-    names = {key: name_part(plan, kind, key) for kind in kinds for key in getattr(plan, kind)}
-    names |= {key: name_part(plan, "phases", gate.opens) for key, gate in plan.gates.items()}
-    table["about"] = [names.get(key, key) for key in table["about"]]
+    if not isinstance(plan, RefusedAnalysis):
+        rows = zip(table["claim"], table["about"], strict=True)
+        table["about"] = [_name_about(plan, claim, key) if key else "" for claim, key in rows]
     return table
+
+
+def _name_about(plan: Scenario, claim: str, key: str) -> dict[str, str]:
+    ways: dict[str, Callable[[Scenario, str], dict[str, str]]] = {
+        "plan.levers": name_group,
+        "plan.tornado": name_stream,
+        "plan.way": name_way,
+        "plan.regret": name_choice,
+    }
+    if claim in ways:
+        return ways[claim](plan, key)
+    if claim == "plan.gate":
+        return name_part(plan, "phases", plan.gates[key].opens)
+    return name_part(plan, "experiments" if claim == "plan.trials" else "targets", key)
 
 
 def tabulate_joins(result: RequiredJoins | RefusedAnalysis, *, plan: Scenario | RefusedAnalysis) -> pd.DataFrame:
