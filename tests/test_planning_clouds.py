@@ -89,6 +89,12 @@ def test_a_risk_that_can_strike_no_more_is_not_looked_at():
     assert row["swing"] == pytest.approx(-0.5 * 32, abs=4)  # one of the six weeks brings half
 
 
+def test_how_much_luck_weeks_have_is_no_number_to_move():
+    given = door(**KNOWN).model_dump()
+    given["actuals"]["luck"]["joins"] = {"uniform": [0.05, 0.3]}
+    assert bars(Scenario(**given), again(Scenario(**given)), n=50).table["quantity"].tolist() == [REACH]
+
+
 def test_a_plan_of_which_nothing_is_unsure_any_more_is_refused():
     given = door(**KNOWN)
     sure = given.model_dump() | {"channels": {"door": {"route": "in", "unpaid": 32}}}

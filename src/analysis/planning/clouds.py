@@ -122,7 +122,7 @@ class Ahead:
         return found
 
     def live(self, points: Sequence[Scores]) -> tuple[Floats, Floats]:
-        """Return the target's figure, and 1 where it is met, points × worlds; each point has the same luck ahead."""
+        """Return the target's figure, and 1 where it is met, points × worlds; luck ahead comes from the same random numbers."""
         found = [self._live(point) for point in points]
         return np.stack([figure for figure, _ in found]), np.stack([hits for _, hits in found])
 

@@ -33,8 +33,8 @@ GROUPS: Mapping[str, str] = {
 ONE_BY_ONE = ("channels", "funnel", "risks")
 """Parts that a planner acts on one by one."""
 
-UNREAD = ("facts", "budget")
-"""Parts that no figure of a world depends on."""
+UNREAD = ("facts", "budget", "actuals")
+"""Parts that no figure of a world depends on, and how much luck weeks have, which nobody can move."""
 
 JOINED = " + "
 
