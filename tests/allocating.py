@@ -1,4 +1,4 @@
-"""Problems of splitting money whose truth is known: the gain claimed on a few worlds against that in many others."""
+"""Problems of splitting money whose truth is known: the gain claimed on some worlds against that in many others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.planning.response import read_figure
 from analysis.planning.scenario import Scenario
 from random_plans import START, about, about_share, draw_scenario
 
-N_CLAIM, N_CHOICE, N_CHECK = 300, 100, 300
+N_CLAIM, N_CHOICE, N_CHECK = 1_000, 100, 300
 N_TRUTH, BATCHES = 250, 8
 """Worlds of the truth: so many in each of some designs of their own, whose means tell how far it may be off (Stein 1987)."""
 
