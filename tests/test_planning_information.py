@@ -130,11 +130,11 @@ def test_what_one_decision_alone_hangs_on_is_found_whichever_stands_first():
         assert found.estimate == pytest.approx(unit_loss(-MEAN), abs=0.03), known
 
 
-def test_of_two_that_pay_alike_the_larger_is_taken():
-    """ "a" pays a tenth of "z": where z is positive, "z" is the best, and knowing it is worth E max(z, 0) = 0.399."""
+def test_what_counts_is_the_payoff_and_not_how_sure_it_is():
+    """ "a" pays z / 10 − 0.01, a tenth of its spread below 0; "z" pays z − 0.5, half of its own: from z = 0.54 on "z" is best."""
     z = special.ndtri((np.random.default_rng(11).permutation(N) + 0.5) / N)
-    found = value_learning({"a": 0.1 * z, "keep": np.full(N, 1e-9), "z": z}, z[:, None])
-    assert found.estimate == pytest.approx(0.3989, abs=0.002)
+    found = value_learning({"a": 0.1 * z - 0.01, "keep": np.zeros(N), "z": z - 0.5}, z[:, None])
+    assert found.estimate == pytest.approx(gain_of(lambda z: np.maximum(0.1 * z - 0.01, z - 0.5)), abs=0.002)
 
 
 def test_a_tie_of_which_nothing_is_known_is_worth_exactly_nothing():
