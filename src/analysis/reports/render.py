@@ -21,6 +21,7 @@ from analysis import labels
 from analysis.reports.execute import skip_imports
 from analysis.reports.gate import HIDDEN
 from analysis.reports.saying_once import say_once
+from analysis.reports.typeset import keep_whole
 
 LANG = {"en": "en", "zh": "zh-CN"}
 TEMPLATES = Path(__file__).parent / "template"
@@ -273,7 +274,9 @@ def _prepare_output(output: dict[str, Any], locale: str) -> dict[str, Any] | Non
         return _output({kind: content}, {kind: _size(content, kind) | dict(metadata) | words})
     if kind == "text/plain":
         return _output({kind: HIDDEN.sub("", content)})
-    return _output({"text/html": _reachable(clean(content) if kind == "text/html" else render_markdown(content))})
+    return _output(
+        {"text/html": keep_whole(_reachable(clean(content) if kind == "text/html" else render_markdown(content)))}
+    )
 
 
 def _reachable(html: str) -> str:
@@ -348,10 +351,11 @@ def _page(frame: Frame, locale: str, *, title: str, made: Made) -> dict[str, Any
 @cache
 def _contents() -> Any:
     import jinja2
+    from markupsafe import Markup
 
-    return jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True).get_template(
-        "contents.html.j2"
-    )
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+    environment.filters["whole"] = lambda text: Markup(keep_whole(escape(text)))  # noqa: S704 - escaped
+    return environment.get_template("contents.html.j2")
 
 
 @cache
