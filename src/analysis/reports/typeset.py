@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_INTERVAL = r"\[[-+]?[\d.,]+%?(?:–| to | 至 )[-+]?[\d.,]+%?\]"
+_INTERVAL = r"\[[-+]?[\d.,]+%?(?:–|, | to | 至 )[-+]?[\d.,]+%?\]"
 _MEASURED = r"(?<![\w.,-])(?<!\d )\d[\d,.]{0,6}%? [\u4e00-\u9fff]"
 _DAY = r"(?<!\d)\d{4}年|(?<!\d)\d{1,2}月\d{1,2}日"
 _NAME = r"(?<![\w@.-])[A-Za-z]{1,12}-\d{1,6}(?![\w@-]|\.\w)"
