@@ -62,7 +62,7 @@ def draw_watched(number: int, *, seed: int, n: int = N) -> Watched:
     plan = Scenario(**drawn, targets={"it": {"metric": metric, side: level, "by": by}})
     worlds = run_plan(plan, seed=1_000 + number, n=n, aging=aging, now=np.array(present))
     rule = choose_warning(
-        worlds, target="it", every=int(rng.integers(2, 5)), dispersion=float(rng.choice([1.0, 3.0, 8.0]))
+        worlds, target="it", every=int(rng.integers(2, 5)), dispersion=float(rng.choice([1.0, 8.0, 60.0]))
     )
     return Watched(plan=plan, aging=aging, present=present, rule=rule)
 
