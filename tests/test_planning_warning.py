@@ -136,7 +136,7 @@ def test_rates_told_hold_in_worlds_of_plain_loops():
     rule = choose_warning(worlds, target="it", every=4, watch="members", dispersion=8)
     assert 0.3 < rule.seen.chance < 0.9
     watched = Watched(plan=worlds.plan, aging=aging, present=(1.0,), rule=rule)
-    row = compare_rates(watched, watch_many(watched, least=350, rng=np.random.default_rng(8)))
+    row = compare_rates(watched, watch_many(watched, least=300, rng=np.random.default_rng(8)))
     for rate in ("false_alarm", "seen", "misses_if_warned"):
         assert abs(row[f"z_{rate}"]) < 4, rate
     for rate in ("false_alarm", "seen"):

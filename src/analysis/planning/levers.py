@@ -1,6 +1,8 @@
 """What the spread of a target comes from, by what a planner can act on.
 
-Correlated numbers stand in one group, so that groups are independent and Sobol's indices mean what they say.
+Correlated numbers stand in one group, so that groups are independent and Sobol's indices mean what they say. What has
+happened ties numbers together that were independent, so that of a plan under way, too, the spread is that as from its
+start; the page says so. Its bars, one number at a time, are of what is ahead (:mod:`analysis.planning.tornado`).
 """
 
 from __future__ import annotations
