@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import labels
+from analysis import disclosure, labels
 from analysis.config import Community, read_config
 from analysis.reports import alerts, news, restate, series
 
@@ -19,7 +19,7 @@ DAYS = ("2026-06-07", "2026-06-14", "2026-06-21")
 def point(
     day: str, estimate: float, *, claim: str = "churn.cohort", definition: str = "aa", **more: object
 ) -> series.Point:
-    numbers = {"at": 30, "ci_low": None, "ci_high": None, "n": 100, "n_events": 40}
+    numbers = {"at": 30, "ci_low": None, "ci_high": None, "n": 1000, "n_events": 400}
     return {"as_of": day, "claim": claim, "run": "r", "estimate": estimate, "definition": definition} | numbers | more
 
 
@@ -62,17 +62,34 @@ def test_a_point_told_again_keeps_what_it_first_said_under_one_definition_only()
 
 def test_late_rows_are_counted_and_few_of_them_tell_nothing() -> None:
     """12 members and 9 leavings more than then: 21, told as 20. Where 5 came late, neither figure is told."""
-    told = [point(DAYS[0], 0.40), point(DAYS[0], 0.20, claim="churn.survival", n=900, n_events=300)]
-    now = [point(DAYS[0], 0.44, n=112, n_events=49), point(DAYS[0], 0.204, claim="churn.survival", n=921, n_events=302)]
+    told = [point(DAYS[0], 0.40), point(DAYS[0], 0.20, claim="churn.survival", n=9000, n_events=300)]
+    now = [
+        point(DAYS[0], 0.44, n=1012, n_events=409),
+        point(DAYS[0], 0.204, claim="churn.survival", n=9021, n_events=302),
+    ]
     (revised,) = series.find_revisions(told, now)
     assert (revised.claim, revised.was, revised.now, revised.n_late) == ("churn.cohort", 0.40, 0.44, 21)
     shared = series.share_revision(revised, min_cell=10)
     assert (shared["was"], shared["now"], shared["n_late"]) == (0.4, 0.44, 20)
-    few = series.find_revisions(told, [point(DAYS[0], 0.44, n=103, n_events=42)])
+    few = series.find_revisions(told, [point(DAYS[0], 0.44, n=1003, n_events=402)])
     assert series.share_revision(few[0], min_cell=10) == {
         "claim": "churn.cohort", "as_of": DAYS[0], "n_late": None, "was": None, "now": None,
     }  # fmt: skip
     assert series.find_revisions(told, [point(DAYS[0], 0.9, definition="bb", n=500)]) == ()
+
+
+def test_a_revision_and_the_weeks_say_no_more_than_the_page_said() -> None:
+    """Of 34, which may be 33 to 37, six steps: 3 and 5 that left are one of them, 10 the next; a difference stands on them too."""
+    told, same = point(DAYS[0], 3 / 34, n=34, n_events=3), point(DAYS[0], 5 / 34, n=34, n_events=15)
+    assert series.find_revisions([told], [same]) == ()
+    (revised,) = series.find_revisions([told], [point(DAYS[0], 10 / 34, n=34, n_events=18)])
+    steps = disclosure.count_cells(34)
+    assert (steps, revised.was, revised.now) == (6, 0.17, 0.33)
+    moved = [point(DAYS[0], gap, claim="churn.window", n=34) for gap in (0.0, 0.1)]
+    (revised,) = series.find_revisions(moved[:1], moved[1:])
+    assert (revised.was, revised.now) == (0.0, 0.17)
+    (row,) = series.tabulate([told], locale="en")["rows"]
+    assert row["cells"][0] == "17"  # and not 9
 
 
 def test_a_break_stands_where_a_figure_comes_to_mean_something_else() -> None:
@@ -124,10 +141,13 @@ def test_revisions_and_new_definitions_are_told_and_alarm_nobody() -> None:
     before = [judged("churn.change", 0.1, 0.2), judged("churn.groups", 1, 2)]
     revised = {"claim": "churn.cohort", "as_of": DAYS[0], "was": 0.4, "now": 0.44, "n_late": 20}
     few = {"claim": "churn.window", "as_of": DAYS[0], "was": None, "now": None, "n_late": None}
-    lines = news.describe_index(claims, (), revisions=[revised, few], before=before)
+    gap = {"claim": "churn.first_week", "as_of": DAYS[0], "was": 0.0, "now": 0.07, "n_late": 20}
+    lines = news.describe_index(claims, (), revisions=[revised, gap, few], before=before)
     assert {line.tone for line in lines} == {"calm"}
     told = " ".join(line.text["en"] for line in lines)
     assert "is now 44 of 100 and was 40; about 20" in told
+    assert "first week of the newest cohort against those before" in told
+    assert "is now +7 of 100 and was 0; about 20" in told
     assert "A few rows came in late" in told
     assert "One figure is defined otherwise" in told
     assert "最新一批的流失" in " ".join(line.text["zh"] for line in lines)
@@ -159,7 +179,7 @@ def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, files: tuple[str, s
     (tmp_path / "latest").mkdir(exist_ok=True)
     told = {"inputs": [{"sha256": files[0], "table": "members"}]}
     (tmp_path / "latest/manifest.json").write_text(json.dumps(told), "utf-8")
-    monkeypatch.setattr(restate, "read_day", lambda _c, *, as_of, values: [point(as_of, now, n=130)])
+    monkeypatch.setattr(restate, "read_day", lambda _c, *, as_of, values: [point(as_of, now, n=1030)])
     window = SimpleNamespace(inputs=({"sha256": files[1], "table": "members"},), as_of_day=20625)
     task = SimpleNamespace(name=series.PAGE, values={})
     plan = SimpleNamespace(tasks=[task], others=[], window=window, community=None)

@@ -13,6 +13,7 @@ from typing import Any
 
 from analysis import labels
 from analysis.reports.alerts import FAMILY, Alert
+from analysis.reports.series import GAPS
 
 Claim = Mapping[str, Any]
 
@@ -94,7 +95,8 @@ def _describe_revision(revision: Mapping[str, Any]) -> Line:
     names = {locale: _name(str(revision["claim"]), locale) for locale in labels.LOCALES}
     facts = {"was": revision["was"], "now": revision["now"], "late": revision["n_late"]}
     day = dt.date.fromisoformat(str(revision["as_of"]))
-    return Line(tone="calm", text=labels.both("news.revised", what=names, day=day, **facts))
+    key = "news.revised_gap" if revision["claim"] in GAPS else "news.revised"
+    return Line(tone="calm", text=labels.both(key, what=names, day=day, **facts))
 
 
 def _line(tone: str, key: str, claims: Sequence[str]) -> Line | None:

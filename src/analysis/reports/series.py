@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ FILE = "series.json"
 PAGE = "01_churn_survival"
 KEPT = ("churn.cohort", "churn.survival", "churn.silence", "churn.change", "churn.first_week", "churn.window")
 """The figures of :data:`PAGE` that are followed: three levels, then what is judged."""
+
+GAPS = ("churn.change", "churn.first_week", "churn.window")
+"""Those of them that are differences."""
 
 RESTATED = "restated"
 
@@ -41,7 +45,7 @@ class Revision:
     claim, as_of
         Which figure, of which day of the data (ISO).
     was, now
-        Its estimates.
+        Its estimates, as they may be published.
     n_late
         Members and leavings that became known only later, of those that it counts.
     """
@@ -107,11 +111,13 @@ def find_revisions(told: Sequence[Point], now: Sequence[Point]) -> tuple[Revisio
     revisions = []
     for point in told:
         again = fresh.get((point["claim"], point["definition"]))
-        if again is None or _shown(again["estimate"]) == _shown(point["estimate"]):
+        if again is None:
+            continue
+        was, new = _shown(point), _shown(again)
+        if was == new or not isfinite(was - new):
             continue
         late = sum(abs((again[name] or 0) - (point[name] or 0)) for name in ("n", "n_events"))
-        facts = {"claim": point["claim"], "as_of": point["as_of"], "was": point["estimate"], "now": again["estimate"]}
-        revisions.append(Revision(**facts, n_late=int(late)))
+        revisions.append(Revision(claim=point["claim"], as_of=point["as_of"], was=was, now=new, n_late=int(late)))
     return tuple(revisions)
 
 
@@ -120,8 +126,7 @@ def share_revision(revision: Revision, *, min_cell: int) -> dict[str, Any]:
     told: dict[str, Any] = {"claim": revision.claim, "as_of": revision.as_of}
     if revision.n_late < min_cell:
         return told | {"n_late": None, "was": None, "now": None}
-    estimates = {"was": _shown(revision.was), "now": _shown(revision.now)}
-    return told | estimates | {"n_late": labels.to_five(revision.n_late)}
+    return told | {"was": revision.was, "now": revision.now, "n_late": labels.to_five(revision.n_late)}
 
 
 def find_breaks(points: Sequence[Point]) -> set[str]:
@@ -170,9 +175,9 @@ def _write(point: Point | None, claim: str, locale: str) -> str:
         return labels.MISSING
     if claim == "churn.change":
         return labels.text(f"series.judged.{_judge(point)}", locale)
-    spec = "pts" if claim == "churn.window" else "of100"
-    value = labels.write(point["estimate"], spec, locale)
-    was = labels.write(point.get("was"), spec, locale)
+    spec = "pts" if claim in GAPS else "of100"
+    value = labels.write(_shown(point), spec, locale)
+    was = labels.write(_shown(point | {"estimate": point["was"]}) if "was" in point else None, spec, locale)
     return value if was in (value, labels.MISSING) else labels.text("series.was", locale, value=value, was=was)
 
 
@@ -182,8 +187,14 @@ def _judge(point: Point) -> str:
     return "worse" if point["ci_low"] > 0 else "better" if point["ci_high"] < 0 else "usual"
 
 
-def _shown(value: float) -> float:
-    return float(labels.publish(value, "of100"))
+def _shown(point: Point) -> float:
+    """Return the estimate of a point as it may be published: on the grid of the members that it counts, as on its page."""
+    from analysis import disclosure
+
+    value, n = float(point["estimate"]), nan if point["n"] is None else float(point["n"])
+    if point["claim"] in GAPS:
+        return disclosure.blur_gap(value, nan, nan, n=n).value + 0.0  # no -0
+    return disclosure.blur_share(value, n)
 
 
 def _day(day: str) -> dt.date:
