@@ -13,6 +13,7 @@ import pytest
 
 from analysis.intake import import_sources
 from analysis.reports.run import RunOutcome, run_report
+from wording import find_faults
 
 PAGES = ("00_data_quality", "01_churn_survival")
 
@@ -92,6 +93,7 @@ def test_travel_becomes_a_published_report(shared: Path, root: Path, tmp_path: P
     name = "01_churn_survival"
     outcome = report(config, root, tmp_path / "r", f"{name}.leaving=last_seen", f"{name}.silent_days=180")
     assert outcome.exit_code == 0, outcome.message
+    assert find_faults(Path(outcome.folder)) == []
     found = results(Path(outcome.folder))
     stay = found["churn.silence", ""]
     assert (stay["n"], stay["n_events"]) == (36_280, 26_150)
@@ -107,6 +109,7 @@ def test_ansible_becomes_a_published_report(shared: Path, root: Path, tmp_path: 
     import_sources([shared / "ansible_contributors"], into=tmp_path / "ansible")
     outcome = report(tmp_path / "ansible" / "community.yml", root, tmp_path / "r", only=PAGES)
     assert outcome.exit_code == 0, outcome.message
+    assert find_faults(Path(outcome.folder)) == []
     stay = results(Path(outcome.folder))["churn.silence", ""]
     assert 1 - stay["estimate"] == pytest.approx(0.031, abs=0.0005)
     assert results(Path(outcome.folder))["churn.difference", "channel_id"]["status"] != "refused"

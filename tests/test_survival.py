@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import curves, survival
+from analysis import curves, disclosure, findings, survival
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode, attempt
 
 RULES = survival.Rules(follow_up_end=200, min_cell=3, day=30)
@@ -84,6 +84,28 @@ def test_the_newest_complete_cohort_is_compared_at_equal_age() -> None:
     assert loss.before == pytest.approx(0.3)
     assert loss.change == pytest.approx(0.2)
     assert math.isnan(loss.change_low)  # two cohorts do not tell how much cohorts differ
+
+
+def test_a_cohort_of_whom_no_share_may_be_told_is_passed_over() -> None:
+    """Of 12 nothing may be said (of 13 halves): the cohort before them is the newest that a page can speak of."""
+    for n, newest in ((12, 160), (13, 168)):
+        rows = pd.concat(
+            [cohorts().query("cohort_day < 170"), counts([(168, 5, 6, 0), (168, 31, 0, n - 6)], "cohort_day")]
+        )
+        rules = survival.Rules(follow_up_end=210, min_cell=3, day=30)
+        assert survival.estimate_cohort_loss(rows, rules=rules).cohort_first_day == newest
+    assert (disclosure.count_cells(12), disclosure.LEAST) == (0, 13)
+
+
+def test_windows_in_which_everybody_left_are_alike_and_no_interval_is_told() -> None:
+    """17 weeks of 20, all gone on day 5: nothing varies, so nothing tells how much it might."""
+    rows = counts([(100 + 7 * week, 5, 20, 0) for week in range(17)], "cohort_day")
+    window = survival.compare_windows(rows, rules=survival.Rules(follow_up_end=400, min_cell=3, day=30, period="week"))
+    assert (window.estimate, window.change) == (1.0, pytest.approx(0.0))
+    said = findings.describe_window(window, leaving="explicit")
+    assert "100 had left within 30 days, as in the 13 that ended on" in said.sentence["en"]
+    assert "与截至" in said.sentence["zh"]
+    assert said.status == findings.Status.PASS
 
 
 def test_campaign_cohorts_are_not_among_those_before() -> None:

@@ -31,6 +31,9 @@ PROTECTED = 5
 WHOLE = 1000
 """From so many members on, a step of one in a hundred is worth ten of them, and intervals stand as they were estimated."""
 
+LEAST = 13
+"""Of fewer members no share may be told at all: the fewest that are rounded to fifteen, and so stand on two steps."""
+
 _FINEST = 100
 _NEAR_EDGE = 20
 _WIDER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0)

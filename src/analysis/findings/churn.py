@@ -125,6 +125,8 @@ def describe_window(result: WindowLoss | RefusedAnalysis, *, leaving: Leaving) -
     if isinstance(result, RefusedAnalysis):
         return describe_refusal("churn.window", result)
     verdict = "worse" if result.change_low > 0 else "better" if result.change_high < 0 else "usual"
+    if isnan(result.change_low):  # all of them left, or nobody did
+        verdict = "alike"
     change = disclosure.blur_gap(result.change, result.change_low, result.change_high, n=result.n)
     return make_finding(
         "churn.window",

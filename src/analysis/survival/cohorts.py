@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis import curves
+from analysis import curves, disclosure
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.between import estimate_losses, fit_levels
 from analysis.survival.lately import CONFIDENCE, Judged, judge_newest
@@ -125,7 +125,7 @@ def estimate_cohort_loss(counts: pd.DataFrame, *, rules: Rules, n_before: int = 
 
 
 def list_complete(counts: pd.DataFrame, *, rules: Rules) -> list[int]:
-    """Return the cohorts that are old enough and large enough, the newest last.
+    """Return the cohorts that are old enough and large enough for a share of them to be told, the newest last.
 
     Raises
     ------
@@ -133,13 +133,14 @@ def list_complete(counts: pd.DataFrame, *, rules: Rules) -> list[int]:
         There is none.
     """
     watched = _count_seen_soon(counts) if "left_by_days" in counts else _count_watched(counts)
+    least = max(rules.min_cell, disclosure.LEAST)
     complete = [
         int(first)
         for first, n in watched.items()
-        if n >= rules.min_cell and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
+        if n >= least and last_day_of(first, period=rules.period) + rules.day <= rules.follow_up_end
     ]
     if not complete:
-        raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": rules.day, "min_cell": rules.min_cell})
+        raise RefusedAnalysis(RefusalCode.NO_COMPLETE_COHORT, {"day": rules.day, "min_cell": least})
     return complete
 
 
