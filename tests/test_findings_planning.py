@@ -172,7 +172,7 @@ def test_every_part_of_the_page_can_be_refused():
     nothing = [
         findings.describe_targets(REFUSED, **given), findings.describe_joins(REFUSED, **given),
         findings.describe_plan_gates(REFUSED, **given), findings.describe_progress(REFUSED, **given, as_of_day=DAY),
-        findings.describe_clashes(REFUSED, own=True), findings.describe_start(REFUSED), findings.describe_correlations(REFUSED),
+        findings.describe_clashes(REFUSED, own=True, plan=PLAN), findings.describe_start(REFUSED), findings.describe_correlations(REFUSED),
     ]  # fmt: skip
     assert nothing == [[]] * 7
     tables = [tabulate(REFUSED, **given) for tabulate in (findings.tabulate_targets, findings.tabulate_joins, findings.tabulate_ways, findings.tabulate_gates, findings.tabulate_tasks)]  # fmt: skip
@@ -379,23 +379,35 @@ FACTS: dict[Clash, dict[str, Any]] = {
 def test_every_contradiction_has_words_and_a_remedy(code: Clash):
     facts = FACTS.get(code, {"low": 0.2, "high": 0.4, "source": "x"})
     (finding,) = findings.describe_clashes(
-        [Contradiction(code=code, names=("facts.one", "two"), facts=facts)], own=True
+        [Contradiction(code=code, names=("facts.one", "two"), facts=facts)], own=True, plan=PLAN
     )
     for locale in labels.LOCALES:
         assert "one" in finding.sentence[locale]
         assert finding.sentence[locale].endswith(labels.text(f"settle.{code}", locale))
     assert finding.group.startswith(code)
     only = Contradiction(code=code, names=("facts.one",), facts=facts)
-    assert findings.describe_clashes([only], own=True) == []
-    assert len(findings.describe_clashes([only], own=False)) == 1
+    assert findings.describe_clashes([only], own=True, plan=PLAN) == []
+    assert len(findings.describe_clashes([only], own=False, plan=PLAN)) == 1
+
+
+def test_a_contradiction_is_told_in_words_and_listed_by_its_place_in_the_file():
+    exact = Contradiction(code=Clash.OPINION_WITHOUT_WIDTH, names=("prices.margin",), facts={"low": 0.35})
+    (finding,) = findings.describe_clashes([exact], own=True, plan=PLAN)
+    assert finding.sentence["en"].startswith(
+        f"{labels.text('stream.prices.margin', 'en')}: a judgement of exactly 35%."
+    )
+    assert "prices.margin" not in finding.sentence["zh"]
+    assert findings.tabulate_claims([finding], plan=PLAN)["about"].iloc[0]["zh"] == "prices.margin"
+    (raw,) = findings.describe_clashes([exact], own=True, plan=REFUSED)
+    assert raw.sentence["en"].startswith("prices.margin: ")
 
 
 def test_a_ratio_with_a_price_and_a_fall_by_exposures_are_worked_out():
     priced = FACTS[Clash.RATIO_WITHOUT_DIRECTION] | {"spent": 2.3, "if_output": 46.0, "if_input": 0.115}
-    (ratio,) = findings.describe_clashes([Contradiction(code=Clash.RATIO_WITHOUT_DIRECTION, names=("facts.b10",), facts=priced)], own=False)  # fmt: skip
+    (ratio,) = findings.describe_clashes([Contradiction(code=Clash.RATIO_WITHOUT_DIRECTION, names=("facts.b10",), facts=priced)], own=False, plan=PLAN)  # fmt: skip
     assert "for 2.3 spent that is 46 or 0.115" in ratio.sentence["en"]
     steps = {"low": -0.4, "high": -0.4, "each_of_all": 0.8434, "each_after_first": 0.7746}
-    (fall,) = findings.describe_clashes([Contradiction(code=Clash.CHANGE_WITHOUT_KIND, names=("facts.a8",), facts=steps)], own=False)  # fmt: skip
+    (fall,) = findings.describe_clashes([Contradiction(code=Clash.CHANGE_WITHOUT_KIND, names=("facts.a8",), facts=steps)], own=False, plan=PLAN)  # fmt: skip
     assert "0.775 or 0.843" in fall.sentence["en"]
     assert "-40%" in fall.sentence["zh"]
 

@@ -43,7 +43,7 @@ def test_the_sentence_has_both_chances_and_what_is_farthest_from_plan(made: Refo
     (finding,) = findings.describe_reforecast(made, plan=under_way(52, 56), target="all")
     assert finding.sentence["en"].startswith("After 2 weeks the chance of ")
     assert finding.sentence["en"].endswith("Farthest from plan: joins, 35% above.")
-    assert finding.sentence["zh"].endswith("离计划最远的是入群人数，高出35%。")
+    assert finding.sentence["zh"].endswith("离计划最远的是入群人数，高出 35%。")
     assert finding.estimate > 0.85
     assert finding.details["first"] == pytest.approx(0.5, abs=0.02)
     assert finding.status == "pass"

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis import labels
 from analysis.errors import RefusedAnalysis
 from analysis.findings.finding import Finding, Status, describe_refusal
+from analysis.findings.lever_words import name_stream
 from analysis.findings.plan_words import join, name_part, write_list
 from analysis.planning import Basis, Clash, Contradiction, Scenario, Worlds
 
@@ -98,7 +99,9 @@ def describe_correlations(worlds: Worlds | RefusedAnalysis) -> list[Finding]:
     ]
 
 
-def describe_clashes(clashes: Iterable[Contradiction] | RefusedAnalysis, *, own: bool) -> list[Finding]:
+def describe_clashes(
+    clashes: Iterable[Contradiction] | RefusedAnalysis, *, own: bool, plan: Scenario | RefusedAnalysis
+) -> list[Finding]:
     """Return contradictions in words: those that touch a number in use (``own``), or those on record only."""
     found: list[Finding] = []
     for clash in () if isinstance(clashes, RefusedAnalysis) else clashes:
@@ -108,7 +111,7 @@ def describe_clashes(clashes: Iterable[Contradiction] | RefusedAnalysis, *, own:
                 Finding(
                     id="plan.clash",
                     status=Status.REVIEW,
-                    sentence=join(_tell(clash), labels.both(f"settle.{clash.code}")),
+                    sentence=join(_tell(clash, plan), labels.both(f"settle.{clash.code}")),
                     group=f"{clash.code}: {', '.join(clash.names)}",
                     method="register",
                 )
@@ -116,14 +119,19 @@ def describe_clashes(clashes: Iterable[Contradiction] | RefusedAnalysis, *, own:
     return found
 
 
-def _tell(clash: Contradiction) -> dict[str, str]:
+def _tell(clash: Contradiction, plan: Scenario | RefusedAnalysis) -> dict[str, str]:
     facts = {name: _write(name, value) for name, value in clash.facts.items()}
     key = f"clash.{clash.code}"
     if clash.code == Clash.RATIO_WITHOUT_DIRECTION and clash.facts.get("spent") is not None:
         key += "_priced"
     if clash.code == Clash.CHANGE_WITHOUT_KIND and "each_of_all" in clash.facts:
         key += "_steps"
-    return labels.both(key, names=[name.removeprefix(ON_RECORD) for name in clash.names], **facts)
+    if isinstance(plan, RefusedAnalysis):
+        return labels.both(key, names=list(clash.names), **facts)
+    names = [name_stream(plan, name.removeprefix(ON_RECORD)) for name in clash.names]
+    return {
+        locale: labels.text(key, locale, names=[name[locale] for name in names], **facts) for locale in labels.LOCALES
+    }
 
 
 SHARES = ("low", "high", "stated", "implied", "sum", "missing", "first", "second", "lost", "growth", "needed", "most")

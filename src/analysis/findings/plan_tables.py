@@ -54,6 +54,8 @@ def _name_about(plan: Scenario, claim: str, key: str) -> dict[str, str]:
     }
     if claim in ways:
         return ways[claim](plan, key)
+    if claim == "plan.clash":
+        return dict.fromkeys(labels.LOCALES, key.partition(": ")[2])  # as in the plan's file, where it is to be mended
     if claim == "plan.gate":
         return name_part(plan, "phases", plan.gates[key].opens)
     return name_part(plan, "experiments" if claim == "plan.trials" else "targets", key)
