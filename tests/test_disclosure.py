@@ -10,6 +10,7 @@ import pytest
 from analysis import disclosure
 from analysis.inference import wilson_interval
 from analysis.labels import to_five
+from analysis.reports import shared
 
 
 def narrowest(publish, sizes):
@@ -152,3 +153,25 @@ def test_every_count_that_looks_as_published_is_listed():
     assert disclosure.is_pinned({2, 3}, min_cell=10)
     assert not disclosure.is_pinned({0, 1}, min_cell=10)
     assert not disclosure.is_pinned(set(range(3, 8)), min_cell=10)
+
+
+def test_tests_and_ratios_of_nine_leavers_are_left_out_and_of_ten_are_told():
+    """Their many digits would give the nine away, by trying; of a pair either side's count decides."""
+    for events, told in ((9, False), (10, True)):
+        ratio = {"hazard_ratio": 1.31, "hazard_low": 0.6, "hazard_high": 2.9, "n_events": events}
+        (row,) = disclosure.release([ratio], disclosure.find_layout("hazard"))
+        assert isnan(row["hazard_ratio"]) is isnan(row["hazard_high"]) is not told
+        for sides in ((events, 300), (300, events)):
+            pair = {"p_value": 0.034, "p_holm": 0.1} | dict(zip(("n_events", "n_events_other"), sides, strict=True))
+            (row,) = disclosure.release([pair], disclosure.find_layout("pairs"))
+            assert isnan(row["p_value"]) is isnan(row["p_holm"]) is not told
+    claim = {
+        "id": "churn.reasons",
+        "group": "",
+        "at": 30,
+        "unit": "ratio",
+        "n": 400,
+        "estimate": 1.2,
+        "p_value": 0.0312,
+    }
+    assert [shared.share(claim | {"n_events": events})["p_value"] for events in (9, 10)] == [None, 0.031]

@@ -7,6 +7,7 @@ cells hold five of them. :mod:`~analysis.disclosure.blur` is that rule, the only
 """
 
 from analysis.disclosure.blur import (
+    FEW,
     LEAST,
     PROTECTED,
     WHOLE,
@@ -26,6 +27,7 @@ from analysis.disclosure.layouts import LAYOUTS, Layout, find_layout, release
 from analysis.disclosure.possible import is_pinned, list_events, list_sizes
 
 __all__ = [
+    "FEW",
     "LAYOUTS",
     "LEAST",
     "PROTECTED",

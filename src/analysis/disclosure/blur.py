@@ -34,6 +34,9 @@ WHOLE = 1000
 LEAST = 13
 """Of fewer members no share may be told at all: the fewest that are rounded to fifteen, and so stand on two steps."""
 
+FEW = 2 * PROTECTED
+"""Of fewer events no ratio, rate or test is told: its digits would give them away."""
+
 _FINEST = 100
 _NEAR_EDGE = 20
 _WIDER = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0)
@@ -160,7 +163,7 @@ def blur_ratio(observed: float, expected: float) -> float:
 
     Fewer than ten were seen: the rounded count would make another ratio of it, so there is none (nan).
     """
-    if not expected > 0 or observed < 2 * PROTECTED:
+    if not expected > 0 or observed < FEW:
         return nan
     return round(to_five(observed) / round(expected, 1), 2)
 
@@ -170,7 +173,7 @@ def blur_rate(events: float, exposure: float, *, confidence: float = 0.95) -> Sh
 
     The interval reaches as far as the counts do that are rounded to it.
     """
-    if not exposure > 0 or events < 2 * PROTECTED:
+    if not exposure > 0 or events < FEW:
         return Shown(nan, nan, nan)
     counts = to_five(events) + np.array([-2.0, 0.0, 2.0])
     low, high = byar_interval(counts, confidence=confidence)

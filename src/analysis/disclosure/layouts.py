@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from analysis.disclosure.blur import blur_count_of, blur_difference, blur_interval, blur_rate, blur_ratio, blur_share
+from analysis.disclosure.blur import (
+    FEW,
+    blur_count_of,
+    blur_difference,
+    blur_interval,
+    blur_rate,
+    blur_ratio,
+    blur_share,
+)
 from analysis.labels import to_five
 
 Row = dict[Any, Any]
@@ -49,6 +57,8 @@ class Layout:
         ``(rate, low, high, events, exposure)``: so many events per hundred of an exposure.
     left
         ``(count, share)``: members counted who are that share, where nobody was lost from view.
+    few
+        ``(columns, events)``: numbers of many digits, which are left out where fewer leavers than a count may tell stand behind them.
     whole
         The claim whose ``n`` counts the members where no column does.
     """
@@ -61,8 +71,12 @@ class Layout:
     quotient: tuple[tuple[str, str, str], ...] = ()
     rates: tuple[tuple[str, str, str, str, str], ...] = ()
     left: tuple[tuple[str, str], ...] = ()
+    few: tuple[tuple[tuple[str, ...], str], ...] = ()
     whole: str = ""
 
+
+_TESTS = ("p_value", "p_holm", "p_bh")
+_RATIOS = ("hazard_ratio", "hazard_low", "hazard_high")
 
 LAYOUTS: Mapping[str, Layout] = {
     "milestones": Layout(
@@ -76,7 +90,11 @@ LAYOUTS: Mapping[str, Layout] = {
     ),
     "pairs": Layout(
         pairs=(("loss_difference", "loss_low", "loss_high", "loss", "loss_other", "n", "n_other"),),
+        few=((_TESTS, "n_events"), (_TESTS, "n_events_other")),
     ),
+    "hazard": Layout(few=((_RATIOS, "n_events"),)),
+    "cox": Layout(few=(((*_RATIOS, *_TESTS), "n_events"),)),
+    "drift": Layout(few=((("early_ratio", "late_ratio", "change"), "n_events"),)),
     "groups": Layout(quotient=(("ratio", "observed", "expected"),)),
     "reasons": Layout(shares=(Share(value="incidence"),), left=(("n_events", "incidence"),), whole="churn.reasons"),
     "recency": Layout(times=(("expected", "n", "risk"),)),
@@ -141,6 +159,9 @@ def _release_row(row: Row, layout: Layout, *, whole: float, n_all: float) -> Row
         size = row.get("n", whole)
         if _has(row, name, share_name) and abs(row[name] - row[share_name] * size) < 0.5:  # nobody was lost from view
             made[name] = blur_count_of(made[share_name], size)
+    for names, events in layout.few:
+        if _has(row, events) and row[events] < FEW:
+            made |= {name: nan for name in names if name in row}
     return made | _derive(row, made, layout)
 
 

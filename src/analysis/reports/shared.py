@@ -42,7 +42,8 @@ def share(claim: Mapping[str, Any]) -> dict[str, Any]:
     if _is_their_share(claim):  # then the events follow from what is published
         counts["n_events"] = disclosure.blur_count_of(_or_nan(numbers["estimate"]), claim["n"])
     told = {name: value for name, value in claim.items() if name not in ("details", "shown")}
-    return {**told, **numbers, **counts, "p_value": labels.publish(claim.get("p_value"), "p")}
+    few = claim.get("n_events") is not None and claim["n_events"] < disclosure.FEW
+    return {**told, **numbers, **counts, "p_value": None if few else labels.publish(claim.get("p_value"), "p")}
 
 
 def _blur(claim: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class LevelComparison:
 
     ``table`` holds one row per level, most losses first: the columns of :func:`curves.compare_at` with
     ``p_holm``, and, suffixed ``_rmst``, those of :func:`curves.compare_rmst`. ``pairs`` is what
-    :func:`curves.compare_pairs` returns, with ``loss, n, loss_other, n_other`` of either side; ``hazard`` what :func:`estimate_hazard_ratios` does, for analysts. The log-rank
+    :func:`curves.compare_pairs` returns, with ``loss, n, n_events`` and ``loss_other, n_other, n_events_other`` of either side; ``hazard`` what :func:`estimate_hazard_ratios` does, with ``n_events``, for analysts. The log-rank
     test may be refused where too few groups carry it; where leaving is known only between looks it is, and there are no
     hazard ratios.
     """
@@ -129,6 +129,9 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
         gamma=rules.gamma,
         cluster=cluster,
     )
+    pairs = curves.compare_pairs(merged, by=by, day=rules.day, horizon_days=rules.horizon_days, **read)
+    hazard = estimate_hazard_ratios(merged, by=by, strata=rules.strata, **read)
+    left = merged.groupby(by, observed=True)["n_events"].sum()
     return LevelComparison(
         by=by,
         known_day=known_day,
@@ -136,10 +139,10 @@ def compare_levels(counts: pd.DataFrame, *, by: str, rules: Rules, known_day: in
         horizon_days=rules.horizon_days,
         curve=curve,
         table=_join(loss, rmst, by=by),
-        pairs=_add_sides(
-            curves.compare_pairs(merged, by=by, day=rules.day, horizon_days=rules.horizon_days, **read), loss, by=by
+        pairs=_add_sides(pairs, loss, by=by).assign(
+            n_events=pairs["level"].map(left), n_events_other=pairs["other"].map(left)
         ),
-        hazard=estimate_hazard_ratios(merged, by=by, strata=rules.strata, **read),
+        hazard=hazard.assign(n_events=hazard[by].map(left)),
         logrank=logrank,
         n=curve.n,
         n_events=curve.n_events,

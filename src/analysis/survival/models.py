@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import inference
+from analysis import disclosure, inference
 from analysis.errors import RefusalCode, RefusedAnalysis, WarningCode
 from analysis.survival.cells import Cells, prepare_cells
 from analysis.survival.clusters import MIN_CLUSTERS
@@ -73,9 +73,10 @@ class Hazards:
 
     @property
     def foremost(self) -> pd.Series:
-        """The level that differs most surely from its reference: the largest distance in standard errors."""
+        """The level that differs most surely from its reference, by standard errors, among those of which enough left to be told."""
         distance = (np.log(self.table["hazard_ratio"]) / self.table["std_error"]).abs()
-        return self.table.loc[distance.idxmax()]
+        told = distance[self.table["n_events"] >= disclosure.FEW]
+        return self.table.loc[(told if told.notna().any() else distance).idxmax()]
 
     @property
     def drifting(self) -> list[str]:
@@ -108,9 +109,10 @@ def estimate_hazards(cells: pd.DataFrame, *, covariates: Sequence[str], rules: R
     cox = estimate_cox(ready.rows, covariates=ready.covariates, cluster=rules.cluster, confidence=rules.confidence)
     spare = _refuse_few_groups(cox)
     proportional = check_proportional(cox, ready.rows)
-    drift = _tabulate_drift(cox, proportional)
+    table = _tabulate_levels(cox, ready, spare=spare)
+    drift = _tabulate_drift(cox, proportional).merge(table[["by", "level", "n_events"]], on=["by", "level"])
     return Hazards(
-        table=_tabulate_levels(cox, ready, spare=spare),
+        table=table,
         drift=drift,
         tests=_tabulate_tests(proportional, drift, confidence=rules.confidence),
         early_day=proportional.early_day,
