@@ -268,7 +268,7 @@ PERCENT = {
     r"plan\.(?:chance|finish_task|wait_share|finish|gate|budget|range|early|seats)": "shares of worlds: a chance",
     r"plan\.reforecast\.": "a change against the plan",
     r"plan\.update\.value\.accepted|refusal\.update_stuck": "a rate of the sampler",
-    r"plan\.forecasts\.|heading\.inside_80": "level of an interval",
+    r"plan\.forecasts\.|heading\.inside_80|plan\.average\.brackets": "level of an interval",
     r"plan\.goal\.finished": "a share of the work, no members",
     r"lever\.": "a share of the spread, and its interval",
     r"incentive\.rule": "level of an interval, rate of false alarms",
