@@ -34,6 +34,6 @@ def test_what_belongs_together_is_kept_and_nothing_is_cut_in_two(text: str, whol
     assert re.sub(r"<[^>]*>", "", html) == text
 
 
-def test_attributes_and_code_are_left_alone() -> None:
-    html = '<a title="wechat-03" href="#a-1">x</a><pre tabindex="0">a-1 [1–2]</pre><code>a-1</code>'
+def test_attributes_captions_and_code_are_left_alone() -> None:
+    html = '<a title="wechat-03" href="#a-1">x</a><pre tabindex="0">a-1 [1–2]</pre><code>a-1</code><caption>30 天</caption>'
     assert keep_whole(html) == html

@@ -9,13 +9,13 @@ _MEASURED = r"(?<![\w.,-])(?<!\d )\d[\d,.]{0,6}%? [\u4e00-\u9fff]"
 _DAY = r"(?<!\d)\d{4}年|(?<!\d)\d{1,2}月\d{1,2}日"
 _NAME = r"(?<![\w@.-])[A-Za-z]{1,12}-\d{1,6}(?![\w@-]|\.\w)"
 _WHOLE = re.compile("|".join((_INTERVAL, _MEASURED, _DAY, _NAME)), re.ASCII)
-_MARKUP = re.compile(r"(<pre\b.*?</pre>|<code\b.*?</code>|<[^>]*>)", re.DOTALL)
+_MARKUP = re.compile(r"(<caption\b.*?</caption>|<pre\b.*?</pre>|<code\b.*?</code>|<[^>]*>)", re.DOTALL)
 
 
 def keep_whole(html: str) -> str:
     """Return clean markup with what belongs together kept on one line; its text stays the same.
 
-    Whole tokens alone are taken, so that whoever looks for an address or an id still finds it in one piece.
+    A caption, which names its table to those who hear the page, and code are left as they are. Whole tokens alone are taken, so that whoever looks for an address or an id still finds it in one piece.
 
     Examples
     --------
