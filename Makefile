@@ -59,7 +59,7 @@ dictionary: $(VENV)/.installed  ## Write the tables of data/README.md from the s
 golden: $(VENV)/.installed  ## Take the sample run as the one to compare with (say why in the CHANGELOG)
 	$(BIN)/community report $(COMMUNITY)
 	cp reports/sample/latest/results.json tests/golden/results.json
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace tests/golden/headlines.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --ExecutePreprocessor.record_timing=False --inplace tests/golden/headlines.ipynb
 
 lock:  ## Lock the versions again, with hashes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
