@@ -162,7 +162,7 @@ def test_the_index_opens_in_the_community_s_language_and_shows_each_answer(proje
     report()
     index = (latest(project) / "index.html").read_text("utf-8")
     assert '<html lang="zh-CN">' in index
-    assert "每百人有 41 人离开（01_churn）。" in index
+    assert "每百人有 41 人离开（01_churn）。" in re.sub("<[^>]+>", "", index)  # words that stay on one line have marks
     assert 'href="01_churn.zh.html"' in index
     assert "status-review" in index
 
