@@ -67,8 +67,8 @@ lock:  ## Lock the versions again, with hashes (needs uv)
 	sed -n '/^browser = /,/^]/p' pyproject.toml | grep -o '"[^"]*"' | tr -d '"' | uv pip compile --quiet --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 - -o tests/browser/requirements.txt
 
-simulations: $(VENV)/.installed  ## Run the long simulations
-	$(BIN)/python -m pytest -m slow -s tests/simulations
+simulations: $(VENV)/.installed  ## Run the long simulations, and what else takes long
+	$(BIN)/python -m pytest -m slow -s --ignore tests/drills --ignore tests/browser tests
 
 drills: $(VENV)/.installed  ## Kill two hundred runs at random moments (about an hour; DRILL_RUNS=40 takes fewer)
 	$(BIN)/python -m pytest -m slow -s tests/drills

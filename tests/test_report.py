@@ -104,6 +104,7 @@ def test_travel_becomes_a_published_report(shared: Path, root: Path, tmp_path: P
     assert found["churn.cohort", ""]["estimate"] is None
 
 
+@pytest.mark.slow
 def test_ansible_becomes_a_published_report(shared: Path, root: Path, tmp_path: Path) -> None:
     """6,737 contributors with a log: first silence is the default (S(30) as in tests/test_summaries.py)."""
     import_sources([shared / "ansible_contributors"], into=tmp_path / "ansible")
