@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.curves import Curve
 from analysis.errors import RefusalCode, RefusedAnalysis
@@ -127,7 +128,7 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
     if alive < 2:  # all have left within the first week: nothing is known of the next
         raise RefusedAnalysis(RefusalCode.BEYOND_THE_CURVE, {"n": DAYS})
     lived = -np.log(shares[:alive])
-    steps, bands = np.diff(lived), np.searchsorted(BAND_WEEKS, np.arange(weeks), side="right") - 1
+    steps, bands = np.diff(lived), _find_band(np.arange(weeks))
     events, spread = _find_spread(curve, reach)
     beyond = _find_trend(steps, events, spread).go_on(np.arange(len(steps), max(weeks, len(steps) + 1)))
     bands[len(steps) :] = BEYOND + beyond.band[: max(0, weeks - len(steps))]
@@ -138,6 +139,10 @@ def read_aging(curve: Curve, *, weeks: int) -> Aging:
         spread=np.concatenate([spread, beyond.spread]) * _find_excess(curve),
         known_weeks=min(alive, weeks),
     )
+
+
+def _find_band(weeks: ArrayLike) -> np.ndarray:
+    return np.searchsorted(BAND_WEEKS, weeks, side="right") - 1
 
 
 def _find_reach(curve: Curve) -> int:
@@ -188,7 +193,7 @@ def _log_age(weeks: np.ndarray) -> Floats:
 def _find_trend(steps: Floats, events: Floats, spread: Floats) -> Trend:
     """Return how the hazard falls along the curve, from its bands, at the level of the last of them."""
     weeks = np.arange(len(steps))
-    band = np.searchsorted(BAND_WEEKS, weeks, side="right") - 1
+    band = _find_band(weeks)
     length, hazard, age = (
         np.bincount(band, weights=part, minlength=len(BAND_WEEKS))
         for part in (np.ones(len(steps)), steps, _log_age(weeks))
@@ -238,7 +243,7 @@ def _find_spread(curve: Curve, reach: int) -> tuple[Floats, Floats]:
     table = curve.table[curve.table["day"] <= reach]
     table = table[(table["n_at_risk"] > table["n_events"]) & (table["n_events"] > 0)]
     at_risk, left = table["n_at_risk"].to_numpy(float), table["n_events"].to_numpy(float)
-    band = np.searchsorted(BAND_WEEKS, table["day"] // DAYS, side="right") - 1
+    band = _find_band(table["day"] // DAYS)
     events, variance, hazard = (
         np.bincount(band, weights=part, minlength=len(BAND_WEEKS)).astype(float)
         for part in (left, left / (at_risk * (at_risk - left)), -np.log1p(-left / at_risk))

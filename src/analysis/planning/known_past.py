@@ -155,11 +155,8 @@ class KnownPast(World):
 
     def _shares(self) -> tuple[Floats, Floats]:
         """Return the shares of members that are active and that buy."""
-        there, people = self.people.total > 0, self.people
-        return tuple(
-            np.divide(part, people.total, out=np.zeros_like(part), where=there)
-            for part in (people.active, people.buyers)
-        )
+        people = self.people
+        return _divide(people.active, people.total), _divide(people.buyers, people.total)
 
     def _stir_joins(self, flow: Flow, by_channel: Mapping[str, Flow]) -> Flow:
         """Let joins come by luck: each known channel has its own, all others share one."""
@@ -193,9 +190,10 @@ class KnownPast(World):
         else:
             self._see("members", week, told, people.total, doubt)
             shift = told - people.total
-        wanted = people.total + shift
-        joins = self._guess_joins(shift, kept_new, doubt) if self.unsure.any() else came
-        people.scale_joiners(week, _divide(joins, came, otherwise=1.0))
+        wanted, joins = people.total + shift, came
+        if self.unsure.any():
+            joins = self._guess_joins(shift, kept_new, doubt)
+            people.scale_joiners(week, _divide(joins, came, otherwise=1.0))
         wanted = np.clip(wanted, 0.0, self.before + joins) if np.isnan(told) else wanted
         people.scale_members(week, _divide(wanted, people.total, otherwise=1.0))
         return joins

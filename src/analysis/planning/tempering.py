@@ -112,11 +112,12 @@ def temper(look: Look, start: Start, *, n: int, seeds: Sequence[int]) -> Tempere
     """
     with ThreadPoolExecutor(max_workers=len(seeds)) as pool:
         runs = list(pool.map(lambda seed: _Run(look, start, n=n, rng=np.random.default_rng(seed)).run(), seeds))
+        apart = _compare(runs)
         for _ in range(MORE):
-            if _compare(runs) <= MOST_APART:
+            if apart <= MOST_APART:
                 break
             list(pool.map(_Run.go_on, runs))
-    apart = _compare(runs)
+            apart = _compare(runs)
     scores = np.vstack([run.cloud.scores for run in runs])
     distinct = len(np.unique(scores[:, 0])) / len(scores)
     accepted = min(run.accepted for run in runs)
